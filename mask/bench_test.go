@@ -1,0 +1,125 @@
+package mask
+
+import (
+	"fmt"
+	"testing"
+)
+
+var benchSizes = []int{1, 2, 4, 8, 16, 32, 64, 125, 256, 512, 1024, 4096, 65536}
+
+// A walk goes through a buffer payload after payload, each behind the octets of
+// a client's header, as they lie when they come from the wire: at every
+// alignment, odd ones mostly. One spot over and over would be kinder to the
+// cache and blind to payloads that straddle its lines.
+type walk struct {
+	buf          []byte
+	header, size int
+	end          int // of the last payload
+}
+
+func newWalk(size int) walk {
+	w := walk{header: 6, size: size} // RFC 6455 section 5.2
+	switch {
+	case size > 0xffff:
+		w.header = 14
+	case size > 125:
+		w.header = 8
+	}
+	w.buf = make([]byte, max(64<<10, w.header+size))
+	return w
+}
+
+// next returns where in buf the next payload is. Small enough to be inlined.
+func (w *walk) next() (from, to int) {
+	from = w.end + w.header
+	to = from + w.size
+	if to > len(w.buf) {
+		from, to = w.header, w.header+w.size
+	}
+	w.end = to
+	return from, to
+}
+
+func benchSize(b *testing.B, name string, size int, run func(b *testing.B)) {
+	b.Run(fmt.Sprintf("impl=%s/size=%d/phase=1", name, size), func(b *testing.B) {
+		b.SetBytes(int64(size))
+		b.ReportAllocs()
+		run(b)
+	})
+}
+
+// BenchmarkXOR masks in place, beside a copy of the same payloads into another
+// buffer. Compare with benchstat -col /impl.
+func BenchmarkXOR(b *testing.B) {
+	key := phase(testKey, 1)
+	for _, size := range benchSizes {
+		w, dst := newWalk(size), newWalk(size).buf
+		benchSize(b, "copy", size, func(b *testing.B) {
+			w := w
+			for range b.N {
+				from, to := w.next()
+				copy(dst[from:to], w.buf[from:to])
+			}
+		})
+		benchSize(b, "xor", size, func(b *testing.B) {
+			w := w
+			for range b.N {
+				from, to := w.next()
+				sink = XOR(w.buf[from:to], key)
+			}
+		})
+		for _, k := range kernels {
+			if !k.available {
+				continue
+			}
+			benchSize(b, k.name, size, func(b *testing.B) {
+				w := w
+				for range b.N {
+					from, to := w.next()
+					sink = k.call(w.buf[from:to], w.buf[from:to], key)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkXORTo masks from one buffer into another.
+func BenchmarkXORTo(b *testing.B) {
+	key := phase(testKey, 1)
+	for _, size := range benchSizes {
+		w, dst := newWalk(size), newWalk(size).buf
+		benchSize(b, "copy", size, func(b *testing.B) {
+			w := w
+			for range b.N {
+				from, to := w.next()
+				copy(dst[from:to], w.buf[from:to])
+			}
+		})
+		benchSize(b, "xorto", size, func(b *testing.B) {
+			w := w
+			for range b.N {
+				from, to := w.next()
+				sink = XORTo(dst[from:to], w.buf[from:to], key)
+			}
+		})
+	}
+}
+
+// BenchmarkXORSpot masks one spot over and over, at the odd offset that a
+// header leaves: what is to be had when all of it lies in the nearest cache.
+func BenchmarkXORSpot(b *testing.B) {
+	key := phase(testKey, 1)
+	for _, size := range benchSizes {
+		src, dst := make([]byte, size+7)[7:], make([]byte, size+7)[7:]
+		benchSize(b, "copy", size, func(b *testing.B) {
+			for range b.N {
+				copy(dst, src)
+			}
+		})
+		benchSize(b, "xor", size, func(b *testing.B) {
+			for range b.N {
+				sink = XOR(src, key)
+			}
+		})
+	}
+}

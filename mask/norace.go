@@ -1,0 +1,5 @@
+//go:build !race
+
+package mask
+
+func tellRace(dst, src []byte) {}
