@@ -1,0 +1,141 @@
+package codec
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/hybi-go/hybi/mask"
+)
+
+// Benchmarks parse the frames of a 64 KiB buffer as they come from the wire. As
+// the parser unmasks in place, the buffer is filled again by copy for each
+// pass; BenchmarkRefill is that copy alone, to be subtracted.
+const benchBuffer = 64 << 10
+
+// wireOf returns as many masked frames of a message of size octets as the
+// buffer holds, each with another key.
+func wireOf(op Opcode, size int) (wire []byte, frames int) {
+	payload := []byte(strings.Repeat("text of ASCII; ", size/15+1)[:size])
+	h := Header{FIN: true, Opcode: op, Masked: true, PayloadLength: int64(size)}
+	for len(wire)+len(AppendHeader(nil, h))+size <= benchBuffer {
+		h.MaskingKey = mask.Key{byte(frames*7 + 1), byte(frames*13 + 5), byte(frames >> 8), 0x5A}
+		wire = AppendFrame(wire, h, payload)
+		frames++
+	}
+	return wire, frames
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, op := range []Opcode{OpBinary, OpText} {
+		for _, size := range []int{16, 64, 125, 1024, 4096} {
+			b.Run(fmt.Sprintf("type=%v/size=%d", op, size), func(b *testing.B) {
+				wire, frames := wireOf(op, size)
+				in := make([]byte, len(wire))
+				var p Parser
+				b.SetBytes(int64(len(wire)))
+				b.ReportAllocs()
+				for b.Loop() {
+					copy(in, wire)
+					for rest := in; len(rest) > 0; {
+						_, n, err := p.Next(rest)
+						if err != nil {
+							b.Fatal(err)
+						}
+						rest = rest[n:]
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*frames), "ns/frame")
+			})
+		}
+	}
+}
+
+// BenchmarkRefill is what the refill costs in BenchmarkParse.
+func BenchmarkRefill(b *testing.B) {
+	for _, size := range []int{16, 64, 125, 1024, 4096} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			wire, frames := wireOf(OpBinary, size)
+			in := make([]byte, len(wire))
+			b.SetBytes(int64(len(wire)))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(in, wire)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*frames), "ns/frame")
+		})
+	}
+}
+
+// BenchmarkAppend writes a 64 KiB buffer full of frames.
+func BenchmarkAppend(b *testing.B) {
+	for _, role := range []Role{Server, Client} {
+		for _, size := range []int{16, 64, 125, 1024, 4096} {
+			b.Run(fmt.Sprintf("role=%v/size=%d", role, size), func(b *testing.B) {
+				h := Header{FIN: true, Opcode: OpBinary, Masked: role == Client, MaskingKey: mask.Key{0x37, 0xfa, 0x21, 0x3d}}
+				payload := make([]byte, size)
+				frames := benchBuffer / (size + MaxHeaderSize)
+				out := make([]byte, 0, benchBuffer)
+				b.SetBytes(int64(frames * size))
+				b.ReportAllocs()
+				for b.Loop() {
+					out = out[:0]
+					for range frames {
+						out = AppendFrame(out, h, payload)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*frames), "ns/frame")
+			})
+		}
+	}
+}
+
+// BenchmarkUTF8 sets the validator beside the standard library's.
+func BenchmarkUTF8(b *testing.B) {
+	texts := map[string]string{"ascii": "the quick brown fox ", "cjk": "敏捷的棕色狐狸", "mixed": "naïve café — 東京 😀 ok "}
+	for _, name := range []string{"ascii", "cjk", "mixed"} {
+		for _, size := range []int{16, 64, 125, 1024, 4096, 65536} {
+			text := strings.Repeat(texts[name], size/len(texts[name])+1)
+			for !utf8.ValidString(text[:size]) {
+				text = "." + text // so that it ends at a boundary
+			}
+			data := []byte(text[:size])
+			b.Run(fmt.Sprintf("impl=shift/text=%s/size=%d", name, size), func(b *testing.B) {
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					if n, state := utf8Accept.scan(data); n != size || state != utf8Accept {
+						b.Fatal("not valid")
+					}
+				}
+			})
+			b.Run(fmt.Sprintf("impl=std/text=%s/size=%d", name, size), func(b *testing.B) {
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					if !utf8.Valid(data) {
+						b.Fatal("not valid")
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkParseHeader(b *testing.B) {
+	for _, c := range []struct {
+		name   string
+		length int64
+	}{{"7", 125}, {"16", 65535}, {"64", 65536}} {
+		for _, role := range []Role{Server, Client} {
+			b.Run(fmt.Sprintf("to=%v/length=%s", role, c.name), func(b *testing.B) {
+				in := AppendHeader(nil, Header{FIN: true, Opcode: OpBinary, Masked: role == Server, PayloadLength: c.length})
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, n, err := ParseHeader(in); n != len(in) || err != nil {
+						b.Fatal(n, err)
+					}
+				}
+			})
+		}
+	}
+}

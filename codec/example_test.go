@@ -1,0 +1,147 @@
+package codec_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing/iotest"
+
+	"github.com/hybi-go/hybi/codec"
+)
+
+// Decode a stream from an io.Reader with one fixed buffer, whatever the reads
+// bring. Large messages come in pieces; what a cut header leaves is moved to
+// the front.
+func ExampleParser() {
+	wire := "\x81\x05Hello" + "\x89\x02hi" + "\x82\x7e\x00\xc8" + strings.Repeat("large", 40) + "\x88\x02\x03\xe8"
+	connection := iotest.HalfReader(strings.NewReader(wire)) // any net.Conn
+
+	var p codec.Parser
+	p.Reset(codec.Config{Role: codec.Client, MaxMessage: 1 << 20, MaxFragments: 1024})
+	buffer := make([]byte, codec.MaxControlSize) // the least that will do
+	have := 0
+	for {
+		n, err := connection.Read(buffer[have:])
+		have += n
+		in := buffer[:have]
+		for {
+			ev, n, err := p.Next(in)
+			if err != nil {
+				fmt.Println(err)
+				return
+			}
+			in = in[n:]
+			if ev.Opcode == 0 {
+				break
+			}
+			fmt.Printf("%v %.5q of %d octets, first %v, last %v\n", ev.Opcode, ev.Payload, len(ev.Payload), ev.First, ev.Last)
+		}
+		have = copy(buffer, in)
+		if err == io.EOF {
+			return
+		}
+	}
+	// Output:
+	// text "Hello" of 5 octets, first true, last true
+	// ping "hi" of 2 octets, first true, last true
+	// binary "large" of 51 octets, first true, last false
+	// binary "argel" of 66 octets, first false, last false
+	// binary "rgela" of 66 octets, first false, last false
+	// binary "gelar" of 17 octets, first false, last true
+	// close "\x03\xe8" of 2 octets, first true, last true
+}
+
+// Write a client's frames: each is masked with a key of its own.
+func ExampleKeys() {
+	keys := codec.NewKeys(rand.Reader)
+	var out []byte
+	for _, text := range []string{"Hello", "World"} {
+		key, err := keys.Next()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		h := codec.Header{FIN: true, Opcode: codec.OpText, Masked: true, MaskingKey: key}
+		out = codec.AppendFrame(out, h, []byte(text))
+	}
+
+	// A server reads them.
+	var p codec.Parser
+	for len(out) > 0 {
+		ev, n, err := p.Next(out)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(string(ev.Payload))
+		out = out[n:]
+	}
+	// Output:
+	// Hello
+	// World
+}
+
+// Join a message that came in fragments, with a ping between them.
+func ExampleAssembler() {
+	in := []byte("\x01\x06It is " + "\x89\x00" + "\x80\x0bone message")
+	var p codec.Parser
+	p.Reset(codec.Config{Role: codec.Client, MaxMessage: 1 << 20, MaxFragments: 1024})
+	var a codec.Assembler
+	var source codec.Source // nil: from the heap
+	var out []byte
+	for len(in) > 0 {
+		ev, n, err := p.Next(in)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		in = in[n:]
+		switch {
+		case ev.Opcode.IsData():
+			message, whole, err := a.Add(ev, source)
+			if err != nil {
+				fmt.Println(err)
+				return
+			}
+			if whole {
+				fmt.Printf("%v %q\n", ev.Opcode, message)
+				a.Release(source)
+			}
+		case ev.Opcode == codec.OpPing:
+			out = codec.AppendFrame(out, codec.Header{FIN: true, Opcode: codec.OpPong}, ev.Payload)
+			fmt.Println("ping, answered")
+		}
+	}
+	// Output:
+	// ping, answered
+	// text "It is one message"
+}
+
+// Say why a stream is refused, where, and what to answer.
+func ExampleProtocolError() {
+	in := []byte("\x89\x00" + "\x81\x04caf\xe9") // Latin-1
+	var p codec.Parser
+	p.Reset(codec.Config{Role: codec.Client})
+	for {
+		ev, n, err := p.Next(in)
+		in = in[n:]
+		var broken *codec.ProtocolError
+		if errors.As(err, &broken) {
+			answer, _ := codec.AppendClose(nil, broken.Code, broken.Rule.String())
+			fmt.Printf("octet %d: %v\n", p.InputOffset(), err)
+			fmt.Printf("answer %d: % x\n", broken.Code, answer[:4])
+			return
+		}
+		if ev.Opcode == 0 {
+			return // no fault so far
+		}
+		fmt.Printf("%v %q\n", ev.Opcode, ev.Payload)
+	}
+	// Output:
+	// ping ""
+	// text "caf"
+	// octet 7: hybi: text message is not UTF-8: send other octets as binary (RFC 6455 §8.1)
+	// answer 1007: 88 0b 03 ef
+}

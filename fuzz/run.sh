@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs every fuzz target of the module in turn, each for DURATION (30s, 5m, or
+# 1000x for so many inputs). One line each; stops at the first that fails.
+# An input that fails is kept under testdata/fuzz of the target's package.
+set -eu
+if [ $# -ne 1 ]; then
+	echo "usage: $0 DURATION" >&2
+	exit 2
+fi
+duration=$1
+cd "$(dirname "$0")/.."
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# go test -list prints a package's targets, then its line "ok <package> ...".
+if ! go test -list '^Fuzz' ./... >"$log" 2>&1; then
+	cat "$log" >&2
+	exit 1
+fi
+targets=$(awk '/^Fuzz/ { names = names " " $1 } /^ok/ { n = split(names, all, " "); for (i = 1; i <= n; i++) print $2, all[i]; names = "" }' "$log")
+if [ -z "$targets" ]; then
+	echo "no fuzz target found" >&2
+	exit 1
+fi
+while read -r package target; do
+	if go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" "$package" >"$log" 2>&1; then
+		echo "ok   $target $package $(grep -o 'execs: [0-9]*' "$log" | tail -1 || true)"
+	else
+		echo "FAIL $target $package"
+		cat "$log"
+		exit 1
+	fi
+done <<<"$targets"
