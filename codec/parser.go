@@ -109,11 +109,15 @@ type Event struct {
 	Last  bool // the piece ends a message; set for control frames too
 }
 
-// Reset makes p ready for a new stream of the kind that c describes.
+// Reset makes p ready for a new stream of the kind that c describes. It panics
+// if a limit is negative: 0 is none.
 func (p *Parser) Reset(c Config) {
+	if c.MaxMessage < 0 || c.MaxFragments < 0 {
+		panic("codec: Config with a negative limit: set 0 for none")
+	}
 	*p = Parser{
-		maxMessage:   max(c.MaxMessage, 0),
-		maxFragments: uint32(min(uint64(max(c.MaxFragments, 0)), 1<<32-1)),
+		maxMessage:   c.MaxMessage,
+		maxFragments: uint32(min(uint64(c.MaxFragments), 1<<32-1)),
 	}
 	if c.Role == Client {
 		p.flags = isClient

@@ -37,10 +37,6 @@ func TestZeroParser(t *testing.T) {
 	if zero != reset {
 		t.Errorf("zero %+v, Reset with the zero Config %+v", zero, reset)
 	}
-	reset.Reset(codec.Config{MaxMessage: -1, MaxFragments: -1})
-	if zero != reset {
-		t.Errorf("limits below zero are not none: %+v", reset)
-	}
 	if _, _, err := zero.Next([]byte("\x82\x05")); err != error(codec.ErrUnmasked) {
 		t.Errorf("an unmasked frame: %v", err)
 	}
@@ -276,5 +272,19 @@ func TestErrorsMatch(t *testing.T) {
 	var broken *codec.ProtocolError
 	if !errors.Is(err, codec.ErrUnmasked) || !errors.As(err, &broken) || broken.Code != codec.CloseProtocolError {
 		t.Error(err)
+	}
+}
+
+// A limit computed wrong must not be taken for none.
+func TestResetRefusesNegativeLimits(t *testing.T) {
+	for _, c := range []codec.Config{{MaxMessage: -1}, {MaxFragments: -1}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("Reset(%+v) did not panic", c)
+				}
+			}()
+			new(codec.Parser).Reset(c)
+		}()
 	}
 }

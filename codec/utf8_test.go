@@ -126,7 +126,8 @@ func TestUTF8LongTexts(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			fault := faults[rng.IntN(len(faults))]
 			want += len(fault) - 1
-			text = append(append(text, fault...), strings.Repeat("€ text ", rng.IntN(9))...)
+			behind := []string{"€ text ", "ASCII, more than eight, "}[rng.IntN(2)]
+			text = append(append(text, fault...), strings.Repeat(behind, rng.IntN(9))...)
 		}
 		n, state := 0, utf8Accept
 		for n < len(text) {

@@ -192,7 +192,7 @@ func rewrite(t *testing.T, octets []byte) {
 // nothing of that is at fault by itself.
 func FuzzUTF8(f *testing.F) {
 	for i, text := range []string{"", "Hello", "κόσμε", "\x00\x7f\u0080\u07ff\u0800\uffff\U00010000\U0010ffff", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-		"\xc0\xaf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "a\xe2b", "ASCII of sixteen, and more, then \xf0\x9f\x98", "\xff"} {
+		"\xc0\xaf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "a\xe2b", "ASCII of sixteen, and more, then \xf0\x9f\x98", "\xff", "ééééééé.\xe2ASCII behind a block of sixteen"} {
 		f.Add([]byte(text), []byte{byte(i), 1}, []byte{byte(2 * i), 1, 1})
 	}
 	f.Fuzz(func(t *testing.T, text, fragments, steps []byte) {
