@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// A Field is a header line of an answer.
+// A Field is a header line of an answer or of a client's request.
 type Field struct{ Name, Value string }
 
 // Accept is what the server decides about a request that it accepts. The zero Accept chooses no subprotocol and adds
@@ -16,7 +16,8 @@ type Accept struct {
 	Header      []Field // further header lines, such as Set-Cookie
 }
 
-// An AnswerError is a mistake of the caller's in an answer: something that must not be sent. Nothing has been written.
+// An AnswerError is a mistake of the caller's in an answer or a client's request: something that must not be sent. Nothing
+// has been appended.
 type AnswerError struct {
 	Field   string // the header's name, or "" if the mistake is not in one
 	Problem string
@@ -75,21 +76,16 @@ func AcceptKey(dst, key []byte) []byte {
 // problem says why a field cannot be part of an answer, or "".
 func (f *Field) problem() string {
 	const reserved = "sec-websocket-"
-	for i := range len(f.Name) {
-		if class[f.Name[i]]&isToken == 0 {
-			return "a name is a token, RFC 9110 §5.1"
-		}
-	}
 	switch {
-	case f.Name == "":
-		return "a name is not empty"
+	case f.Name == "" || run([]byte(f.Name), isToken) != len(f.Name):
+		return "a name is a token, RFC 9110 §5.1"
 	case fold(f.Name, "upgrade"), fold(f.Name, "connection"), fold(f.Name, "content-length"), fold(f.Name, "transfer-encoding"),
 		len(f.Name) >= len(reserved) && fold(f.Name[:len(reserved)], reserved):
 		return "this one is the handshake's own"
 	}
 	for i := range len(f.Value) {
 		if c := f.Value[i]; c < 0x20 && c != '\t' || c == 0x7f {
-			return "the value holds a control character" // CR and LF would begin another header, or another answer
+			return "the value holds a control character" // CR and LF would begin another header, or another message
 		}
 	}
 	return ""

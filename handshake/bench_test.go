@@ -66,3 +66,55 @@ func BenchmarkRefusal(b *testing.B) {
 		AppendRefusal(buf, err.(*Refusal))
 	}
 }
+
+// The client's side: write the request; read the answer, in one piece and in several.
+func BenchmarkAppendRequest(b *testing.B) {
+	minimal := &ClientRequest{Host: "server.example.com"}
+	full := &ClientRequest{Host: "server.example.com:8080", Target: "/chat?room=1", Origin: "https://app.example", Subprotocols: []string{"chat", "superchat"},
+		Header: []Field{{"Authorization", "Bearer 0123456789abcdef0123456789abcdef"}, {"User-Agent", "client/1.0"}}}
+	buf := make([]byte, 0, 1024)
+	for _, c := range []struct {
+		name string
+		req  *ClientRequest
+	}{{"req=minimal", minimal}, {"req=full", full}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := AppendRequest(buf, c.req, nonce); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkResponse(b *testing.B) {
+	for _, c := range []struct {
+		name, head string
+		step       int
+	}{
+		{"head=minimal", opened, len(opened)},
+		{"head=minimal/step=64", opened, 64},
+		{"head=slow/step=1", slowAnswer, 1},
+		{"head=slow/step=whole", slowAnswer, len(slowAnswer)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var r ResponseReader
+			head := []byte(c.head)
+			b.SetBytes(int64(len(head)))
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Reset(asked, nonce, Limits{})
+				for at := min(c.step, len(head)); ; at = min(at+c.step, len(head)) {
+					_, n, err := r.Next(head[:at])
+					if err != nil {
+						b.Fatal(err)
+					}
+					if n > 0 {
+						break
+					}
+				}
+			}
+		})
+	}
+}

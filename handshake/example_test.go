@@ -1,6 +1,7 @@
 package handshake_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -98,4 +99,57 @@ func ExampleAllowOrigins() {
 	// "https://app.example.evil" false
 	// "null" false
 	// handshake: origin "https://*.example": there are no wildcards; list each origin, or use AnyOrigin
+}
+
+// A client writes its request with a fresh key, takes the head of the answer in two pieces, and goes on with the frames
+// behind it. The server here is one of this package's own.
+func ExampleResponseReader() {
+	var key [16]byte
+	rand.Read(key[:]) // never fails
+	ask := &handshake.ClientRequest{Host: "ws.example", Target: "/chat", Subprotocols: []string{"chat.v2", "chat.v1"}}
+	out, err := handshake.AppendRequest(nil, ask, key)
+	if err != nil {
+		fmt.Println(err) // a mistake of our own
+		return
+	}
+	answer := serve(out)
+
+	var r handshake.ResponseReader
+	r.Reset(ask, key, handshake.Limits{})
+	for _, in := range [][]byte{answer[:50], answer} { // all received so far, each time
+		res, n, err := r.Next(in)
+		switch {
+		case err != nil:
+			fmt.Println(err) // close the connection
+		case n == 0:
+			fmt.Println("more")
+		default:
+			fmt.Printf("open with %s, %d octets of frames\n", res.Subprotocol(), len(in)-n)
+		}
+	}
+	// Output:
+	// more
+	// open with chat.v1, 7 octets of frames
+}
+
+func serve(request []byte) []byte {
+	var r handshake.Reader
+	req, _, err := r.Next(request)
+	if err != nil {
+		return nil
+	}
+	answer, _ := handshake.AppendAccept(nil, &req, &handshake.Accept{Subprotocol: req.SelectSubprotocol([]string{"chat.v1"})})
+	return append(answer, "\x81\x05Hello"...)
+}
+
+// A server that has moved: the error has the status, the view the new place.
+func ExampleResponseReader_Next_redirect() {
+	var r handshake.ResponseReader
+	r.Reset(&handshake.ClientRequest{Host: "ws.example"}, [16]byte{}, handshake.Limits{})
+	res, _, err := r.Next([]byte("HTTP/1.1 308 Permanent Redirect\r\nLocation: https://ws.example/v2\r\nContent-Length: 0\r\n\r\n"))
+	var fault *handshake.ResponseError
+	if errors.As(err, &fault) && fault.Kind == handshake.ResponseStatus && fault.Status/100 == 3 {
+		fmt.Printf("%d: ask %s\n", fault.Status, res.Header("Location"))
+	}
+	// Output: 308: ask https://ws.example/v2
 }

@@ -5,10 +5,13 @@
 // of it, or a [*Refusal], which is the status to answer with and why. [Origins] decides who may connect,
 // [AppendAccept] writes the answer that switches protocols, [AppendRefusal] the one that does not.
 //
+// For a client [AppendRequest] writes the request, and a [ResponseReader] takes the head of the answer and returns a
+// [Response], which is a view of it, and, if it does not open the connection, a [*ResponseError].
+//
 // A refusal ends the connection: whoever sends it closes afterwards, so that no second request can hide behind the
 // first. The octets after an accepted head are frames already, and are never touched here.
 //
-// # What is accepted
+// # Which requests are accepted
 //
 // What RFC 9112 and RFC 6455 allow, and nothing else, with these decisions where they leave one:
 //
@@ -29,12 +32,27 @@
 //   - Subprotocols are distinct tokens (RFC 6455 §4.1, 10), at most [MaxSubprotocols] of them.
 //   - Octets from 0x80 up (obs-text) pass in values and nowhere else.
 //
+// # Which answers are accepted
+//
+// Of lines, control characters, white space and obs-text the same holds as for requests. Beyond that (RFC 6455 §4.1):
+//
+//   - The status line has its two spaces, also without a phrase (RFC 9112 §4), and says HTTP/1.1 and 101.
+//   - Upgrade is there once and is websocket and nothing else, but for case: a client asks for nothing else, and the
+//     value is to match, where of Connection's tokens one is.
+//   - Connection may be spread over several lines and hold other tokens.
+//   - Sec-WebSocket-Accept is there once and answers the key to the letter.
+//   - Sec-WebSocket-Protocol is absent, or there once and one of the subprotocols offered, to the letter.
+//   - Sec-WebSocket-Extensions is absent, even an empty one, as none is ever offered here.
+//   - Content-Length is the one digit 0 or absent, Transfer-Encoding is absent.
+//   - Interim answers may come before (RFC 9110 §15.2). The limits count them in.
+//
 // # Which fault is told
 //
 // What is wrong with the octets is told first, in their order, as soon as the octet or the line that shows it is there;
-// the limits count among these. What is wrong with the request as a whole is told at the end of its head, and of
-// several faults the first of: method, target, body, Host, malformed Upgrade or Connection, Upgrade, Connection,
-// version, key, Origin, extensions, subprotocols. How the octets were cut on their way makes no difference.
+// the limits count among these. What is wrong with the whole is told at the end of the head, and of several faults the
+// first. Of a request these are, in order: method, target, body, Host, malformed Upgrade or Connection, Upgrade,
+// Connection, version, key, Origin, extensions, subprotocols. Of an answer: body, status, version, Upgrade, malformed
+// Connection, Connection, accept, extensions, subprotocol. How the octets were cut on their way makes no difference.
 package handshake
 
 // Defaults of [Limits].
@@ -47,34 +65,25 @@ const (
 // each with each.
 const MaxSubprotocols = 64
 
-// greatestLimit keeps offsets within 32 bits.
-const greatestLimit = 1 << 30
-
-// Limits of a request's head. Zero or less means the default; more than 1<<30 means 1<<30.
+// Limits of a head. Zero or less means the default; more than 1<<30 means 1<<30.
 type Limits struct {
 	MaxHead    int // octets of the whole head with the empty line at its end; default DefaultMaxHead
-	MaxHeaders int // header lines, the request line not counted; default DefaultMaxHeaders
+	MaxHeaders int // header lines, the first line not counted; default DefaultMaxHeaders
 }
 
 // A Reader reads the head of one request as it arrives. The zero Reader has the default limits. It holds offsets only:
 // neither octets nor a reference to any.
 type Reader struct {
-	maxHead    uint32 // 0: the default
-	maxHeaders uint32 // 0: the default
-	pos        uint32 // octets before it have been scanned
-	line       uint32 // start of the line that pos is in
-	headers    uint32 // header lines so far
-	whole      bool   // pos is the end of the head
-	fault      *Refusal
-	marks      marks
+	scanner
+	fault *Refusal
+	marks marks
 }
 
 // Reset makes the Reader ready for another request.
 func (r *Reader) Reset(l Limits) {
-	*r = Reader{maxHead: bounded(l.MaxHead), maxHeaders: bounded(l.MaxHeaders)}
+	*r = Reader{}
+	r.limit(l)
 }
-
-func bounded(n int) uint32 { return uint32(max(0, min(n, greatestLimit))) }
 
 // Next is given the head's octets from its first one on: all received so far, not only the new ones, wherever they lie
 // by now. It looks at each octet once as it arrives and once more when its line is complete, however many calls that
@@ -93,15 +102,13 @@ func bounded(n int) uint32 { return uint32(max(0, min(n, greatestLimit))) }
 //
 // Next panics if head is shorter than it was before.
 func (r *Reader) Next(head []byte) (req Request, n int, err error) {
-	if len(head) < int(r.pos) {
-		panic("handshake: Reader.Next was given fewer octets than before: give the head from its first octet on, or Reset")
-	}
+	r.mustGrow(head)
 	if r.fault == nil && !r.whole {
 		r.fault = r.read(head)
 	}
 	if r.whole {
 		n = int(r.pos)
-		req = Request{head: head[:n:n], marks: r.marks}
+		req = Request{message{head[:n:n]}, r.marks}
 	}
 	if r.fault != nil {
 		err = r.fault
@@ -111,97 +118,25 @@ func (r *Reader) Next(head []byte) (req Request, n int, err error) {
 
 // read takes the lines that have become complete.
 func (r *Reader) read(head []byte) *Refusal {
-	limit := int(r.maxHead)
-	if limit == 0 {
-		limit = DefaultMaxHead
-	}
-	in := head[:min(len(head), limit)] // what lies beyond the limit must not decide anything
 	for {
-		end, fault := r.scan(in)
-		if fault != nil {
-			return fault
-		}
-		if end < 0 {
-			break
-		}
-		start := r.line
-		r.line = r.pos
+		start, end, fault := r.next(head)
 		switch {
+		case fault != nil || end < 0:
+			return fault
 		case start == 0:
-			fault = r.marks.requestLine(in[:end])
-		case int(start) == end:
+			fault = r.marks.requestLine(head[:end])
+		case start == end:
 			r.whole = true
-			return r.marks.verdict(in)
+			return r.marks.verdict(head[:r.pos])
 		default:
-			fault = r.header(in, int(start), end)
+			var name []byte
+			var value span
+			if name, value, fault = r.header(head, start, end); fault == nil {
+				r.marks.note(head, uint32(start), name, value)
+			}
 		}
 		if fault != nil {
 			return fault
 		}
 	}
-	if len(in) == limit {
-		return ErrHeadTooLarge
-	}
-	return nil
-}
-
-// scan looks for the end of the line from pos on. It returns the offset of the CR that ends it, with pos behind the
-// LF; or -1 if the line is not complete, with pos where the next call goes on.
-func (r *Reader) scan(in []byte) (end int, fault *Refusal) {
-	i := int(r.pos)
-	for {
-		i += printable(in[i:])
-		switch {
-		case i == len(in):
-			r.pos = uint32(i)
-			return -1, nil
-		case in[i] == '\t':
-			i++ // a matter for whoever parses the line
-		case in[i] == '\n':
-			return -1, ErrBareLF
-		case in[i] != '\r':
-			return -1, ErrControl
-		case i+1 == len(in):
-			r.pos = uint32(i) // what the CR is depends on the next octet
-			return -1, nil
-		case in[i+1] != '\n':
-			return -1, ErrBareCR
-		default:
-			r.pos = uint32(i + 2)
-			return i, nil
-		}
-	}
-}
-
-// header parses the header line in[start:end].
-func (r *Reader) header(in []byte, start, end int) *Refusal {
-	limit := r.maxHeaders
-	if limit == 0 {
-		limit = DefaultMaxHeaders
-	}
-	if r.headers++; r.headers > limit {
-		return ErrTooManyHeaders
-	}
-	line := in[start:end]
-	colon := run(line, isToken)
-	switch {
-	case isBlank(line[0]):
-		return ErrFolding
-	case colon == 0 || colon == len(line):
-		return ErrHeader
-	case line[colon] != ':':
-		if rest := trimLeft(line[colon:]); len(rest) > 0 && rest[0] == ':' {
-			return ErrSpaceBeforeColon
-		}
-		return ErrHeader
-	}
-	value := span{uint32(start + colon + 1), uint32(end)}
-	for value.at < value.end && isBlank(in[value.at]) {
-		value.at++
-	}
-	for value.at < value.end && isBlank(in[value.end-1]) {
-		value.end--
-	}
-	r.marks.note(in, uint32(start), line[:colon], value)
-	return nil
 }

@@ -389,16 +389,16 @@ func TestScannedOnce(t *testing.T) {
 
 func TestPermanentUntilReset(t *testing.T) {
 	var r Reader
-	for range 2 {
-		if _, n, err := r.Next([]byte("\x00" + minimal)); n != 0 || err != ErrControl {
+	for bad, want := range map[string]*Refusal{"\x00": ErrControl, "\r\n": ErrRequestLine, get + "Host : a\r\n": ErrSpaceBeforeColon} {
+		if _, n, err := r.Next([]byte(bad)); n != 0 || err != want {
 			t.Fatal(n, err)
 		}
-		if _, n, err := r.Next([]byte(minimal)); n != 0 || err != ErrControl {
+		if _, n, err := r.Next([]byte(bad + minimal)); n != 0 || err != want {
 			t.Fatal("not permanent:", n, err)
 		}
 		r.Reset(Limits{})
 		for range 2 {
-			if req, n, err := r.Next([]byte(minimal)); n != len(minimal) || err != nil || string(req.Path()) != "/chat" {
+			if req, n, err := r.Next([]byte(minimal + behind)); n != len(minimal) || err != nil || string(req.Path()) != "/chat" {
 				t.Fatal(n, err)
 			}
 		}

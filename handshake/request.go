@@ -9,7 +9,7 @@ import (
 // The octets are lent: they alias the input and are valid only until the input's memory is reused.
 // The zero Request is one of which everything is missing.
 type Request struct {
-	head  []byte // nil, or a whole head whose octets have been checked
+	message
 	marks marks
 }
 
@@ -35,33 +35,6 @@ func (r *Request) Origin() []byte { return r.marks.origin.of(r.head) }
 // Key is the value of Sec-WebSocket-Key: base64, 24 octets.
 func (r *Request) Key() []byte { return r.marks.key.of(r.head) }
 
-// Head is the whole head, from the request line to the empty line.
-func (r *Request) Head() []byte { return r.head }
-
-// Header returns the first value of the header of that name, which is compared without case; nil if there is none. A
-// value has no white space around it, and may be empty.
-func (r *Request) Header(name string) []byte {
-	for l := r.lines(); l.next(); {
-		if fold(l.name, name) {
-			return l.value
-		}
-	}
-	return nil
-}
-
-// Headers yields name and value of every header line in its order, names as they were sent, values without white space
-// around them.
-// The octets are lent: they alias the input and are valid only until the input's memory is reused.
-func (r *Request) Headers() iter.Seq2[[]byte, []byte] {
-	return func(yield func(name, value []byte) bool) {
-		for l := r.lines(); l.next(); {
-			if !yield(l.name, l.value) {
-				return
-			}
-		}
-	}
-}
-
 // Subprotocols yields the subprotocols that the client offers, in its order of preference (RFC 6455 §11.3.4).
 // The octets are lent: they alias the input and are valid only until the input's memory is reused.
 func (r *Request) Subprotocols() iter.Seq[[]byte] {
@@ -85,16 +58,6 @@ func (r *Request) SelectSubprotocol(supported []string) string {
 		}
 	}
 	return ""
-}
-
-// A span is a piece of the head. One that starts at 0 is missing, but for the method, which nothing precedes.
-type span struct{ at, end uint32 }
-
-func (s span) of(head []byte) []byte {
-	if s.end == 0 {
-		return nil
-	}
-	return head[s.at:s.end:s.end]
 }
 
 // marks is what the Reader notes of the lines it has seen, and all that the Request knows beyond the octets.
@@ -126,6 +89,12 @@ const (
 	extension  // a well-formed element
 	badExtensions
 	accepted // the verdict: nothing to refuse
+
+	// What only an answer can have.
+	otherVersion // of HTTP, but with the same major number
+	upgradeTwice
+	acceptTwice
+	protocolTwice
 )
 
 // requestLine parses the first line, RFC 9112 §3: method SP request-target SP HTTP-version.
@@ -191,11 +160,11 @@ func (m *marks) note(in []byte, line uint32, name []byte, value span) {
 	v := in[value.at:value.end]
 	switch {
 	case fold(name, "host"):
-		m.once(&m.host, value, hostTwice)
+		m.saw.once(&m.host, value, hostTwice)
 	case fold(name, "origin"):
-		m.once(&m.origin, value, originTwice)
+		m.saw.once(&m.origin, value, originTwice)
 	case fold(name, "sec-websocket-key"):
-		m.once(&m.key, value, keyTwice)
+		m.saw.once(&m.key, value, keyTwice)
 	case fold(name, "sec-websocket-version"):
 		if m.saw&version != 0 {
 			m.saw |= versionTwice
@@ -207,28 +176,15 @@ func (m *marks) note(in []byte, line uint32, name []byte, value span) {
 		m.saw |= upgrade | list(v, "websocket", websocket)
 	case fold(name, "connection"):
 		m.saw |= list(v, "upgrade", connection)
-	case fold(name, "content-length"):
-		if string(v) != "0" {
-			m.saw |= body
-		}
-	case fold(name, "transfer-encoding"):
-		m.saw |= body
 	case fold(name, "sec-websocket-extensions"):
 		m.saw |= extensions | extensionList(v)
 	case fold(name, "sec-websocket-protocol"):
 		if m.protocol == 0 {
 			m.protocol = line
 		}
+	default:
+		m.saw |= framing(name, v)
 	}
-}
-
-// once notes a header that may come only once.
-func (m *marks) once(s *span, value span, twice saw) {
-	if s.end != 0 {
-		m.saw |= twice
-		return
-	}
-	*s = value
 }
 
 // verdict judges the whole head, in the order that the package's documentation gives.
@@ -305,7 +261,7 @@ func (m *marks) offersVerdict(head []byte) *Refusal {
 	}
 	var seen [MaxSubprotocols][]byte
 	n := 0
-	r := Request{head: head, marks: *m}
+	r := Request{message{head}, *m}
 	for o := r.offers(); o.next(); n++ {
 		if run(o.token, isToken) != len(o.token) {
 			return ErrSubprotocols
@@ -324,23 +280,6 @@ func (m *marks) offersVerdict(head []byte) *Refusal {
 		return ErrSubprotocols
 	}
 	return nil
-}
-
-// lines walks the header lines of a head that has been checked.
-type lines struct{ rest, name, value []byte }
-
-func (r *Request) lines() lines {
-	return lines{rest: r.head[bytes.IndexByte(r.head, '\n')+1:]} // the zero Request: -1+1
-}
-
-func (l *lines) next() bool {
-	colon := bytes.IndexByte(l.rest, ':')
-	end := bytes.IndexByte(l.rest, '\r')
-	if end <= 0 {
-		return false
-	}
-	l.name, l.value, l.rest = l.rest[:colon:colon], trim(l.rest[colon+1:end]), l.rest[end+2:]
-	return true
 }
 
 // offers walks the elements of all lines of subprotocols, and skips empty ones.
