@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"encoding/binary"
 	"io"
 	"slices"
 	"unicode/utf8"
@@ -22,6 +23,25 @@ func AppendFrame(dst []byte, h Header, payload []byte) []byte {
 	dst = slices.Grow(dst, len(payload))[:n+len(payload)]
 	mask.XORTo(dst[n:], payload, h.MaskingKey)
 	return dst
+}
+
+// AppendServerFrame appends a whole frame as a server sends nearly all of them:
+// FIN set, RSV1-3 not, unmasked. It writes what AppendFrame writes, in less time,
+// as a Header goes through memory. It panics if op is over 4 bits.
+func AppendServerFrame(dst []byte, op Opcode, payload []byte) []byte {
+	if op > 0xF {
+		panic("codec: AppendServerFrame: op is over 4 bits: use one of the Op constants")
+	}
+	switch n := len(payload); {
+	case n <= maxControlPayload:
+		dst = append(dst, finBit|byte(op), byte(n))
+	case n <= 0xFFFF:
+		dst = append(dst, finBit|byte(op), length16, byte(n>>8), byte(n))
+	default:
+		dst = append(dst, finBit|byte(op), length64)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
+	}
+	return append(dst, payload...)
 }
 
 // AppendClose appends a server's close frame. CloseNoStatus with an empty

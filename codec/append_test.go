@@ -207,3 +207,27 @@ func TestPreparedFrame(t *testing.T) {
 	}
 	mustPanic(t, "a ping of 126", func() { codec.NewPreparedFrame(codec.OpPing, payload) })
 }
+
+// AppendServerFrame is AppendFrame for a server.
+func TestAppendServerFrame(t *testing.T) {
+	room := make([]byte, 0, codec.MaxHeaderSize+1<<20+3)
+	for op := codec.OpContinuation; op <= 0xF; op++ {
+		for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20} {
+			payload := bytes.Repeat([]byte{0xA5}, n)
+			want := codec.AppendFrame([]byte("dst"), codec.Header{FIN: true, Opcode: op}, payload)
+			if got := codec.AppendServerFrame(append(room, "dst"...), op, payload); !bytes.Equal(got, want) {
+				t.Fatalf("opcode %v, %d octets: differs from AppendFrame", op, n)
+			}
+		}
+	}
+	payload := make([]byte, 126)
+	if n := testing.AllocsPerRun(100, func() { codec.AppendServerFrame(room, codec.OpText, payload) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("an opcode over 4 bits did not panic")
+		}
+	}()
+	codec.AppendServerFrame(nil, 0x10, nil)
+}

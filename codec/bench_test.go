@@ -82,7 +82,11 @@ func BenchmarkAppend(b *testing.B) {
 				for b.Loop() {
 					out = out[:0]
 					for range frames {
-						out = AppendFrame(out, h, payload)
+						if role == Server {
+							out = AppendServerFrame(out, h.Opcode, payload)
+						} else {
+							out = AppendFrame(out, h, payload)
+						}
 					}
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*frames), "ns/frame")
