@@ -42,10 +42,7 @@ func Example() {
 }
 
 // A chat keeps the members of its loop in a map; a Conn may be a key.
-type chat struct {
-	echo
-	members map[reactor.Conn]bool
-}
+type chat struct{ members map[reactor.Conn]bool }
 
 func (h *chat) Opened(c reactor.Conn)                         { h.members[c] = true }
 func (h *chat) Closed(c reactor.Conn, info reactor.CloseInfo) { delete(h.members, c) }

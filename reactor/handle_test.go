@@ -21,8 +21,11 @@ import (
 
 // Handles from many goroutines, while connections come and go.
 func TestHandlesUnderFire(t *testing.T) {
-	g := start(t, Config{Loops: 2, MaxMessage: 1 << 16, MaxInboxEntries: 64, CloseTimeout: 50 * time.Millisecond}, nil)
 	const clients, rounds = 8, 25
+	handles := make(chan Handle, clients)
+	p := newProbe()
+	p.onOpened = func(c Conn) { handles <- c.Handle() }
+	g := start(t, Config{Loops: 2, MaxMessage: 1 << 16, MaxInboxEntries: 64, CloseTimeout: 50 * time.Millisecond}, p)
 	var current [clients]atomic.Pointer[Handle]
 	var users, fire sync.WaitGroup
 	quit := make(chan struct{})
@@ -59,8 +62,6 @@ func TestHandlesUnderFire(t *testing.T) {
 			}
 		})
 	}
-	handles := make(chan Handle, clients)
-	g.p.onOpened = func(c Conn) { handles <- c.Handle() }
 	for i := range clients {
 		users.Go(func() {
 			for range rounds {

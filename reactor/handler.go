@@ -65,7 +65,8 @@ type Drainer interface {
 type CloseInfo struct {
 	// Code is the peer's close code, CloseNoStatus if its close frame had none,
 	// or CloseAbnormal if no close frame came. If this end failed the connection,
-	// it is the code that was sent.
+	// it is the code that says why, and that was sent unless this end had sent a
+	// close frame before.
 	Code codec.CloseCode
 
 	// Reason is the reason of the close frame that Code is from.

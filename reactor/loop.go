@@ -52,14 +52,15 @@ type loop struct {
 	raw   int
 	limit int // the most that batch is filled with before it is sent
 
-	read   []byte           // the read buffer
-	owned  []byte           // of mem: being served instead of read, to be freed after
-	head   handshake.Reader // for heads that come whole
-	req    handshake.Request
-	events []poll.Event
-	dirty  []int32 // slots with output that no event will send
-	ready  []int32 // slots to go on with
-	due    []int32 // slots whose time has come
+	read      []byte           // the read buffer
+	owned     []byte           // of mem: being served instead of read, to be freed after
+	head      handshake.Reader // for heads that come whole
+	req       handshake.Request
+	answering handshake.Accept
+	events    []poll.Event
+	dirty     []int32 // slots with output that no event will send
+	ready     []int32 // slots to go on with
+	due       []int32 // slots whose time has come
 
 	spareIn  []*input
 	spareOut []*output
@@ -433,6 +434,7 @@ func (l *loop) shutdown() {
 			l.closeWith(index, s, codec.CloseGoingAway, "")
 			l.cur = noSlot
 			l.flush(index, s)
+			l.said(index, s)
 			l.watch(index, s)
 		}
 	}

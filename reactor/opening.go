@@ -133,10 +133,11 @@ func (l *loop) answer(index int32, s *slot, req *handshake.Request, b []byte, n 
 		l.refuse(index, s, err.(*handshake.Refusal))
 		return
 	}
-	accept := handshake.Accept{Subprotocol: req.SelectSubprotocol(l.cfg.Subprotocols)}
+	accept := &l.answering // here for the same reason as l.req
+	*accept = handshake.Accept{Subprotocol: req.SelectSubprotocol(l.cfg.Subprotocols)}
 	if l.upgrader != nil {
 		l.calling = true
-		refusal := l.upgrader.Upgrade(l.conn(index), req, &accept)
+		refusal := l.upgrader.Upgrade(l.conn(index), req, accept)
 		l.calling = false
 		if refusal != nil {
 			l.refuse(index, s, refusal)
@@ -144,7 +145,7 @@ func (l *loop) answer(index int32, s *slot, req *handshake.Request, b []byte, n 
 		}
 	}
 	l.cur = index
-	answer, err := handshake.AppendAccept(l.batch, req, &accept)
+	answer, err := handshake.AppendAccept(l.batch, req, accept)
 	if err != nil {
 		l.cur = noSlot
 		l.cfg.Logger.Error("hybi: handler's answer to an opening handshake cannot be sent", "error", err)

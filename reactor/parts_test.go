@@ -122,7 +122,7 @@ func TestSlab(t *testing.T) {
 		if s == nil {
 			break
 		}
-		if seen[index] || b.at(index) != s || s.fd != -1 || s.phase != phaseFree {
+		if seen[index] || b.at(index) != s || s.phase != phaseFree {
 			t.Fatalf("slot %d: seen %v, %+v", index, seen[index], s)
 		}
 		seen[index] = true

@@ -109,6 +109,7 @@ func (l *loop) serve(index int32, s *slot, b []byte) (rest []byte, finished, ali
 	l.cur = noSlot
 	if s.phase == phaseOpen || s.phase == phaseClosing {
 		l.flush(index, s)
+		l.said(index, s)
 		l.doomed(index, s)
 	}
 	return rest, finished, s.phase == phaseOpen || s.phase == phaseClosing
@@ -127,9 +128,9 @@ func (l *loop) frames(index int32, s *slot, b []byte) (rest []byte, finished boo
 			l.violated(index, s, err.(*codec.ProtocolError))
 			return nil, finished
 		}
+		finished = finished || ev.Opcode != 0 && !s.parser.InMessage()
 		switch ev.Opcode {
 		case codec.OpText, codec.OpBinary:
-			finished = finished || ev.Last
 			if s.phase == phaseOpen && !l.data(index, s, ev) {
 				return nil, finished
 			}

@@ -576,3 +576,16 @@ type silentEcho struct{ *probe }
 func (e *silentEcho) Message(c Conn, op codec.Opcode, payload []byte) { c.Send(op, payload) }
 
 var _ poll.Kernel = (*script)(nil)
+
+// A Listen that some loop cannot be told of leaves nothing behind.
+func TestListenWithFullInbox(t *testing.T) {
+	g := prepare(t, Config{Loops: 3, MaxInboxEntries: 1}, nil)
+	if err := g.r.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.r.Listen("tcp", "127.0.0.1:0"); !errors.Is(err, ErrInboxFull) {
+		t.Errorf("Listen: %v", err)
+	}
+	g.r.Shutdown(context.Background())
+	g.clean()
+}

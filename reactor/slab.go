@@ -44,7 +44,7 @@ const (
 	flagPinged                         // a ping is out and nothing came since
 	flagDirty                          // in loop.dirty
 	flagReady                          // in loop.ready
-	flagFailing                        // leaving in a hurry: CloseTimeout covers all of it
+	flagFailing                        // CloseTimeout covers all that is left to do
 	flagClean                          // both close frames were exchanged
 	flagNoAddr                         // the peer has no IP address
 
@@ -88,7 +88,8 @@ func (s *slot) remote() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(s.addr).Unmap(), s.port)
 }
 
-const chunkSlots = 256
+// chunkSlots makes a chunk fill the runtime's pages of 8 KiB without a remainder.
+const chunkSlots = 2048
 
 type chunk struct {
 	slots [chunkSlots]slot
@@ -100,7 +101,7 @@ type chunk struct {
 // generation.
 type slab struct {
 	chunks []atomic.Pointer[chunk]
-	made   int32 // slots in chunks made so far
+	made   int32 // slots made so far
 	free   int32 // head of the free list
 	live   int   // slots in use
 }
@@ -120,24 +121,24 @@ func (b *slab) gen(index int32) *atomic.Uint32 {
 	return &b.chunks[uint32(index)/chunkSlots].Load().gens[uint32(index)%chunkSlots]
 }
 
-// take returns a free slot, or nil if all are in use.
+// take returns a free slot, or nil if all are in use. The slots of a chunk are
+// made one by one, so that memory which was never needed is never touched.
 func (b *slab) take() (index int32, s *slot) {
-	if b.free == noSlot {
+	if index = b.free; index != noSlot {
+		s = b.at(index)
+		b.free = s.next
+	} else {
 		at := int(b.made / chunkSlots)
 		if at == len(b.chunks) {
 			return noSlot, nil
 		}
-		c := new(chunk)
-		b.chunks[at].Store(c)
-		for i := chunkSlots - 1; i >= 0; i-- {
-			c.slots[i].next, c.slots[i].fd = b.free, -1
-			b.free = b.made + int32(i)
+		if b.made%chunkSlots == 0 {
+			b.chunks[at].Store(new(chunk))
 		}
-		b.made += chunkSlots
+		index = b.made
+		s = b.at(index)
+		b.made++
 	}
-	index = b.free
-	s = b.at(index)
-	b.free = s.next
 	b.live++
 	return index, s
 }

@@ -88,6 +88,9 @@ func (o *output) dropFrames() {
 
 // frame encodes a frame behind dst, masked if s is a client's.
 func (l *loop) frame(dst []byte, s *slot, op codec.Opcode, payload []byte) []byte {
+	if s.flags&flagClient == 0 {
+		return codec.AppendServerFrame(dst, op, payload)
+	}
 	return codec.AppendFrame(dst, l.header(s, op), payload)
 }
 
@@ -178,7 +181,7 @@ func (l *loop) control(index int32, s *slot, op codec.Opcode, payload []byte) {
 // pong answers a ping: in its place among the replies of the batch; but if the
 // socket is blocked, ahead of what waits, and in place of a pong that waits.
 func (l *loop) pong(index int32, s *slot, payload []byte) {
-	if out := s.out; out != nil {
+	if out := s.out; out != nil && out.blocked {
 		l.tally.queued -= int64(out.pongLen)
 		if out.goingOff == 0 { // offered to the socket, which took none of it
 			l.tally.queued -= int64(out.goingN)
@@ -355,8 +358,7 @@ func (l *loop) drained(index int32, s *slot, blocked bool) {
 			l.calling = false
 		}
 	case phaseClosing:
-		s.since = l.tick
-		l.arm(index, s)
+		l.said(index, s)
 	case phaseLeaving:
 		l.shut(index, s)
 	}
@@ -399,5 +401,15 @@ func (l *loop) sendDirtyOf(index int32, s *slot) {
 	}
 	if s.phase != phaseFree {
 		l.watch(index, s)
+	}
+}
+
+// said starts the wait for the peer's answer once our close frame is on its way.
+// Pongs that are sent after that do not start it again.
+func (l *loop) said(index int32, s *slot) {
+	if s.phase == phaseClosing && s.out == nil && s.flags&flagFailing == 0 {
+		s.flags |= flagFailing
+		s.since = l.tick
+		l.arm(index, s)
 	}
 }

@@ -98,13 +98,19 @@ func (o *echoOptions) run() error {
 	if err != nil {
 		return usageError{fmt.Errorf("echo: %w", err)}
 	}
-	r, err := reactor.New(cfg)
-	if err != nil {
-		return fmt.Errorf("echo: %w", err)
-	}
 	network, addr := "tcp", o.addr
 	if path, ok := strings.CutPrefix(o.addr, "unix:"); ok {
 		network, addr = "unix", path
+		if path == "" {
+			return usageError{errors.New("echo: -addr unix: needs a path behind the colon")}
+		}
+	}
+	r, err := reactor.New(cfg)
+	switch {
+	case errors.As(err, new(*os.SyscallError)): // no descriptors, say
+		return fmt.Errorf("echo: %w", err)
+	case err != nil:
+		return usageError{fmt.Errorf("echo: %w", err)}
 	}
 	if err := r.Listen(network, addr); err != nil {
 		r.Shutdown(context.Background())

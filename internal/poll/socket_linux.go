@@ -22,7 +22,8 @@ const backlog = 65535
 // An address in use is an error, unless share is set and the other user has
 // shared it too. As a second process could join a SO_REUSEPORT group in silence,
 // the first socket is bound without that option, and only then opened to its
-// siblings.
+// siblings. From then on a process of the same user that shares can join as well,
+// which Linux has no means to prevent.
 func Listen(network, addr string, n int, share bool) (*Listener, error) {
 	switch network {
 	case "unix":
@@ -37,7 +38,7 @@ func Listen(network, addr string, n int, share bool) (*Listener, error) {
 	}
 	l := &Listener{Addr: at}
 	for range n {
-		fd, err := l.bindTCP(network, at, share)
+		fd, err := l.bindTCP(network, at, n, share)
 		if err != nil {
 			l.Close()
 			return nil, &net.OpError{Op: "listen", Net: network, Addr: at, Err: err}
@@ -65,8 +66,8 @@ func Listen(network, addr string, n int, share bool) (*Listener, error) {
 	return l, nil
 }
 
-// bindTCP makes one more socket of l's.
-func (l *Listener) bindTCP(network string, at *net.TCPAddr, share bool) (fd int, err error) {
+// bindTCP makes one more socket of l's, which will have n.
+func (l *Listener) bindTCP(network string, at *net.TCPAddr, n int, share bool) (fd int, err error) {
 	family, sa := tcpSockaddr(network, at)
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if family == unix.AF_INET6 && err == unix.EAFNOSUPPORT && at.IP == nil {
@@ -100,6 +101,9 @@ func (l *Listener) bindTCP(network string, at *net.TCPAddr, share bool) (fd int,
 	if err := unix.Bind(fd, sa); err != nil {
 		unix.Close(fd)
 		return -1, os.NewSyscallError("bind", err)
+	}
+	if n == 1 {
+		return fd, nil // there are no siblings to let in, and so nobody else either
 	}
 	if err := unix.SetsockoptInt(fd, reuse.level, reuse.name, reuse.value); err != nil {
 		unix.Close(fd)
