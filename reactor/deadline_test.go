@@ -38,7 +38,7 @@ func TestHandshakeTimeout(t *testing.T) {
 			}
 		}
 		d.strikes("408", 500*time.Millisecond, func() bool { return len(s.out) > 0 })
-		d.expect(s, string(handshake.AppendRefusal(nil, handshake.ErrTooSlow)))
+		d.expect(s, refused(handshake.ErrTooSlow))
 		if st := d.stats(); !s.shut || st.Timeouts[TimeoutHandshake] != 1 || st.Refused[handshake.KindTooSlow] != 1 {
 			t.Errorf("FIN: %v, counted %d and %d", s.shut, st.Timeouts[TimeoutHandshake], st.Refused[handshake.KindTooSlow])
 		}
@@ -225,7 +225,7 @@ func TestDeadlinesInRealTime(t *testing.T) {
 	g := start(t, Config{HandshakeTimeout: 100 * time.Millisecond, IdleTimeout: 200 * time.Millisecond, CloseTimeout: 100 * time.Millisecond}, nil)
 	began := time.Now()
 	slow, c := g.dial(), g.open()
-	slow.expect(string(handshake.AppendRefusal(nil, handshake.ErrTooSlow)))
+	slow.expect(refused(handshake.ErrTooSlow))
 	if d := time.Since(began); d < 100*time.Millisecond || d > 2*time.Second {
 		t.Errorf("408 after %v", d)
 	}

@@ -26,41 +26,11 @@ func TestHandlesUnderFire(t *testing.T) {
 	p := newProbe()
 	p.onOpened = func(c Conn) { handles <- c.Handle() }
 	g := start(t, Config{Loops: 2, MaxMessage: 1 << 16, MaxInboxEntries: 64, CloseTimeout: 50 * time.Millisecond}, p)
-	var current [clients]atomic.Pointer[Handle]
+	current := make([]atomic.Pointer[Handle], clients)
 	var users, fire sync.WaitGroup
 	quit := make(chan struct{})
 	for i := range 4 {
-		fire.Go(func() {
-			rng := rand.New(rand.NewPCG(uint64(i), 0))
-			prepared := codec.NewPreparedFrame(codec.OpText, []byte("prepared"))
-			for {
-				select {
-				case <-quit:
-					return
-				default:
-				}
-				h := current[rng.IntN(clients)].Load()
-				if h == nil {
-					runtime.Gosched()
-					continue
-				}
-				var err error
-				switch rng.IntN(10) {
-				case 0:
-					err = h.Close(4000, "fire")
-				case 1:
-					err = h.Post(func(c Conn) { c.Send(codec.OpText, []byte("posted")) })
-				case 2:
-					err = h.SendPrepared(prepared)
-				default:
-					err = h.Send(codec.OpBinary, []byte(letters(rng.IntN(2000))))
-				}
-				if err != nil && err != ErrClosed && err != ErrInboxFull {
-					t.Error(err)
-				}
-				time.Sleep(20 * time.Microsecond) // leave some of two processors to the others
-			}
-		})
+		fire.Go(func() { fireAt(t, current, rand.New(rand.NewPCG(uint64(i), 0)), quit) })
 	}
 	for i := range clients {
 		users.Go(func() {
@@ -91,6 +61,38 @@ func TestHandlesUnderFire(t *testing.T) {
 	g.stop()
 	if s := g.r.Stats(); s.Opened != clients*rounds || s.HandlerPanics != 0 {
 		t.Errorf("%d opened, %d panics", s.Opened, s.HandlerPanics)
+	}
+}
+
+// fireAt calls the methods of handles, at random, until quit is closed.
+func fireAt(t *testing.T, handles []atomic.Pointer[Handle], rng *rand.Rand, quit chan struct{}) {
+	prepared := codec.NewPreparedFrame(codec.OpText, []byte("prepared"))
+	for {
+		select {
+		case <-quit:
+			return
+		default:
+		}
+		h := handles[rng.IntN(len(handles))].Load()
+		if h == nil {
+			runtime.Gosched()
+			continue
+		}
+		var err error
+		switch rng.IntN(10) {
+		case 0:
+			err = h.Close(4000, "fire")
+		case 1:
+			err = h.Post(func(c Conn) { c.Send(codec.OpText, []byte("posted")) })
+		case 2:
+			err = h.SendPrepared(prepared)
+		default:
+			err = h.Send(codec.OpBinary, []byte(letters(rng.IntN(2000))))
+		}
+		if err != nil && err != ErrClosed && err != ErrInboxFull {
+			t.Error(err)
+		}
+		time.Sleep(20 * time.Microsecond) // leave some of two processors to the others
 	}
 }
 
@@ -314,7 +316,7 @@ func TestHandlerPanics(t *testing.T) {
 	failed := closed(1011, "")
 	var log bytes.Buffer
 	for _, x := range []struct{ at, in, want string }{
-		{"Upgrade", request() + text("a"), string(handshake.AppendRefusal(nil, handshake.ErrInternal))},
+		{"Upgrade", request() + text("a"), refused(handshake.ErrInternal)},
 		{"Opened", request() + text("a"), accepted + failed},
 		{"Message", request() + text("a") + text("b"), accepted + textOf("a") + failed},
 		{"Message", request() + masked(0x01, "a") + masked(0x80, "b") + text("c"), accepted + textOf("ab") + failed},

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hybi-go/hybi/codec"
+	"github.com/hybi-go/hybi/handshake"
 	"github.com/hybi-go/hybi/internal/poll"
 	"github.com/hybi-go/hybi/mask"
 )
@@ -67,6 +68,14 @@ func descriptors(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// midnight is what the clock on the wall shows in tests.
+func midnight() time.Time { return time.Date(2026, 1, 2, 0, 0, 0, 0, time.FixedZone("", 3600)) }
+
+// refused returns what a peer is to get with a refusal (RFC 9110 §6.6.1 for the date).
+func refused(r *handshake.Refusal) string {
+	return string(handshake.AppendRefusal(nil, r, handshake.Field{Name: "Date", Value: "Thu, 01 Jan 2026 23:00:00 GMT"}))
 }
 
 // A probe is a Handler that keeps account of its connections. It does what a test
@@ -189,6 +198,7 @@ func prepare(t testing.TB, cfg Config, h handlerUnderTest) *rig {
 		cfg.Loops = 1
 	}
 	cfg.Poison = true
+	cfg.wall = midnight
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -57,6 +57,8 @@ type loop struct {
 	head      handshake.Reader // for heads that come whole
 	req       handshake.Request
 	answering handshake.Accept
+	dateAt    int64 // the second, of Unix time, that dateText tells
+	dateText  string
 	events    []poll.Event
 	dirty     []int32 // slots with output that no event will send
 	ready     []int32 // slots to go on with

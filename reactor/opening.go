@@ -184,10 +184,20 @@ func (l *loop) opened(index int32, s *slot) {
 func (l *loop) refuse(index int32, s *slot, r *handshake.Refusal) {
 	l.stats.refused[r.Kind].Add(1)
 	l.cur = index
-	l.batch = handshake.AppendRefusal(l.batch, r)
+	l.batch = handshake.AppendRefusal(l.batch, r, l.date())
 	l.raw = len(l.batch)
 	l.cur = noSlot
 	s.flags |= flagFailing
 	l.flush(index, s)
 	l.leave(index, s)
+}
+
+// date returns what RFC 9110 §6.6.1 wants in answers of an origin server that has
+// a clock. It is made anew each second.
+func (l *loop) date() handshake.Field {
+	if now := l.cfg.wall(); now.Unix() != l.dateAt {
+		l.dateAt = now.Unix()
+		l.dateText = now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
+	}
+	return handshake.Field{Name: "Date", Value: l.dateText}
 }

@@ -153,6 +153,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	random io.Reader
+	wall   func() time.Time
 	ticks  struct{ handshake, close, ping, idle, message, write tick }
 }
 
@@ -185,6 +186,9 @@ func (c *Config) complete() error {
 		c.Logger = slog.Default()
 	}
 	c.random = rand.Reader
+	if c.wall == nil {
+		c.wall = time.Now
+	}
 	for _, t := range []struct {
 		set   time.Duration
 		def   time.Duration

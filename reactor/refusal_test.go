@@ -59,7 +59,7 @@ var refusals = []struct {
 func TestRefusals(t *testing.T) {
 	g := start(t, Config{}, nil)
 	for _, x := range refusals {
-		answer := string(handshake.AppendRefusal(nil, x.want))
+		answer := refused(x.want)
 		behind := map[string]string{"": "", ", junk behind": letters(64 << 10), ", second request behind": request() + text("hi")}
 		for name, junk := range behind {
 			t.Run(x.name+name, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestUpgrader(t *testing.T) {
 	} {
 		c := g.dial()
 		c.write(at(path) + text("hidden"))
-		c.expect(string(handshake.AppendRefusal(nil, want)))
+		c.expect(refused(want))
 		c.eof()
 		c.Close()
 	}
