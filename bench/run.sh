@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Takes COUNT (10) samples of all benchmarks, interleaved: one pass of everything
+# per sample, so that a machine that drifts hurts all alike. Keeps the raw samples
+# in bench/results/ and writes benchstat.txt at the top of the repository.
+#
+#   bench/run.sh [COUNT]
+#
+#   BENCHTIME  for each micro-benchmark (50ms)
+#   ECHOTIME   for each echo over sockets (1s)
+#
+# Run it on a quiet machine, at a commit. Needs Linux and bash; taskset if there.
+set -euo pipefail
+export LC_ALL=C GOFLAGS=-mod=readonly GOWORK=off
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+count=${1:-10}
+benchtime=${BENCHTIME:-50ms}
+echotime=${ECHOTIME:-1s}
+benchstat=golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+packages=(mask codec handshake bench)
+
+[[ $count =~ ^[1-9][0-9]*$ ]] || { echo "usage: bench/run.sh [COUNT]" >&2; exit 2; }
+
+# One processor for the micro-benchmarks: the last, as the first has most of the
+# interrupts. The echo pins its two processes itself.
+pin=()
+if command -v taskset >/dev/null; then
+	cpus=$(taskset -cp $$ | sed 's/.*[:,-] *//')
+	pin=(taskset -c "$cpus")
+fi
+
+commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo none)
+state=$commit
+if [[ -n $(git status --porcelain -- . ':!benchstat.txt' ':!bench/results' 2>/dev/null) ]]; then
+	state="$commit with uncommitted changes"
+fi
+mkdir -p bench/results
+raw=bench/results/$(date -u +%Y-%m-%dT%H%MZ)-$commit.txt
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# Built once, so that all samples are of the same programs.
+for p in "${packages[@]}"; do
+	go test -trimpath -c -o "$tmp/$p.test" "./$p"
+done
+go build -trimpath -o "$tmp/" ./cmd/hybi ./bench/rawecho
+export HYBI_BENCH_BIN=$tmp
+
+# sample PACKAGE runs its benchmarks once.
+sample() {
+	local args=(-test.run='^$' -test.bench=. -test.timeout=10m)
+	case $1 in
+	bench) (cd bench && "$tmp/bench.test" "${args[@]}" -test.benchtime="$echotime") ;;
+	*) (cd "$1" && "${pin[@]}" "$tmp/$1.test" "${args[@]}" -test.benchtime="$benchtime") ;;
+	esac
+}
+
+# The packages change places from pass to pass.
+started=$SECONDS
+: >"$tmp/raw"
+for ((i = 1; i <= count; i++)); do
+	for ((j = 0; j < ${#packages[@]}; j++)); do
+		p=${packages[(i + j) % ${#packages[@]}]}
+		sample "$p" >>"$tmp/raw" || { tail -n 20 "$tmp/raw" >&2; exit 1; }
+	done
+	echo "sample $i of $count, $((SECONDS - started)) s" >&2
+done
+# Only what benchstat reads: results and their configuration.
+grep -E '^(Benchmark[^ ]+[[:space:]]+[0-9]|goos: |goarch: |pkg: |cpu: )' "$tmp/raw" >"$raw"
+
+cpuinfo() { sed -n "s/^$1[[:space:]]*: //p" /proc/cpuinfo | head -n 1; }
+flags=$(cpuinfo flags | tr ' ' '\n' |
+	{ grep -Ex 'sse2|ssse3|sse4_1|avx|avx2|bmi2|erms|fsrm|avx512(f|bw|vl|vbmi|_vbmi2)|gfni|hypervisor' || true; } | paste -sd ' ')
+
+# values NAME KEY [FIRST...] lists the values of a benchmark's key, FIRST first.
+values() {
+	local name=$1 key=$2
+	shift 2
+	{ printf '%s\n' "$@"; sed -nE "s,^Benchmark$name/(.*/)?$key=([^/ 	]*).*,\2,p" "$raw" | sed 's/-[0-9]*$//'; } |
+		awk 'NF && !seen[$0]++' | paste -sd ' '
+}
+
+# table TITLE ARGUMENTS... prints one comparison.
+table() {
+	local title=$1
+	shift
+	printf '\n\n%s\n%s\n\n    benchstat' "$title" "${title//?/-}"
+	local arg
+	for arg in "$@"; do
+		[[ $arg == *[!A-Za-z0-9,./-]* ]] && arg="'$arg'"
+		printf ' %s' "$arg"
+	done
+	printf ' %s\n\n' "$raw"
+	GOFLAGS= go run "$benchstat" "$@" "$raw" | sed -E 's/[[:space:]]+$//' | { grep -vE '^(goos|goarch|pkg|cpu): ' || true; }
+}
+
+GOFLAGS= go run "$benchstat" "$raw" >/dev/null # fetched now, so that only tables are written below
+{
+	cat <<-HEADER
+		hybi: benchmarks
+		================
+
+		processor   $(cpuinfo 'model name'), $(nproc) processors
+		flags       $flags
+		kernel      $(uname -sr)
+		go          $(go env GOVERSION) $(go env GOOS)/$(go env GOARCH) GOAMD64=$(go env GOAMD64)
+		commit      $state
+		mask        $(sed -n 's/^mask: //p' "$tmp/raw" | head -n 1)
+		GOMAXPROCS  ${GOMAXPROCS:-not set}; one processor for the micro-benchmarks: ${pin[*]:-no, there is no taskset}
+		samples     $count, interleaved: one pass of everything for each; raw: $raw
+
+		Written by bench/run.sh; nothing in it is typed by hand. To have it again:
+
+		    BENCHTIME=$benchtime ECHOTIME=$echotime bench/run.sh $count
+
+		It builds once, and then runs for each sample, the packages in turn:
+
+		    go test -trimpath -c ./PACKAGE; go build -trimpath ./cmd/hybi ./bench/rawecho
+		    ${pin[*]:+${pin[*]} }./PACKAGE.test -test.run='^\$' -test.bench=. -test.benchtime=$benchtime    (mask, codec, handshake)
+		    ./bench.test -test.run='^\$' -test.bench=. -test.benchtime=$echotime    (it pins itself)
+
+		The tables are by go run $benchstat
+
+		What the rows mean. Figures are medians with the spread of the samples. "vs base" compares with the first
+		column; "~" says that the samples show no difference.
+
+		XOR, XORTo  one payload of size octets, walking over those of a 64 KiB buffer as they come from the wire; copy is
+		            Go's copy of the same payloads, xor is mask.XOR as callers have it, the others are its kernels
+		XORSpot     the same payload over and over: all in the nearest cache
+		Parse       one frame of size octets of payload, parsed and unmasked in place; a buffer of 64 KiB full of them is
+		            filled anew by a copy before each pass, which is in the figure; Refill is that copy alone
+		Append      one frame written
+		UTF8        one text validated; std is unicode/utf8.Valid
+		Request     one opening handshake, from the head as the client sends it to the answer
+		Echo        per message, through sockets: a server in a process of its own with one loop; raw echoes octets and
+		            knows no WebSocket. cpu-sec/msg is the server's processor time, system calls included; user and sys are
+		            the kernel's sampling of it, which is coarse; sleeps/msg, how often the server found nothing to do
+		Idle        growth of hybi's resident memory, in octets per silent connection
+
+		What the figures cannot tell is in bench/doc.go; above all, absolute times do not travel.
+	HEADER
+
+	only='.unit:sec/op'
+	table 'mask.XOR and its kernels, against copy' -filter ".name:XOR $only" -ignore 'pkg,/phase' -col "/impl@($(values XOR impl copy xor))"
+	table 'mask.XORTo, against copy' -filter ".name:XORTo $only" -ignore 'pkg,/phase' -col '/impl@(copy xorto)'
+	table 'mask.XOR in one spot, against copy' -filter ".name:XORSpot $only" -ignore 'pkg,/phase' -col '/impl@(copy xor)'
+	table 'Parser.Next: binary against text' -filter '.name:Parse .unit:sec/frame' -ignore pkg -col '/type@(binary text)'
+	table 'Parser.Next, binary, refill included: against the refill alone' -filter '(.name:Refill OR (.name:Parse /type:binary)) .unit:sec/frame' -ignore 'pkg,/type' -row /size -col '.name@(Refill Parse)'
+	table 'AppendFrame: server against client, which masks' -filter '.name:Append .unit:sec/frame' -ignore pkg -col '/role@(server client)'
+	table 'ParseHeader' -filter ".name:ParseHeader $only" -ignore pkg -col '/to@(server client)'
+	table 'UTF-8 validation, against unicode/utf8' -filter ".name:UTF8 $only" -ignore pkg -col "/impl@($(values UTF8 impl std))"
+	table 'Opening handshake' -filter '.name:(Request OR SlowHead OR Refusal) .unit:(sec/op OR allocs/op)' -ignore pkg
+	table 'Echo: raw against hybi' -filter '.name:Echo -.unit:sec/op' -ignore pkg -col '/server@(raw hybi)'
+	table 'Idle connections' -filter '.name:Idle .unit:rss-B/conn' -ignore pkg
+} >"$tmp/benchstat.txt"
+mv "$tmp/benchstat.txt" benchstat.txt
+echo "wrote benchstat.txt and $raw" >&2
