@@ -90,7 +90,7 @@ type listener struct {
 }
 
 const (
-	readSize        = 64 << 10 // one recv; what fits in a second-level cache
+	readSize        = 64 << 10 // carry and recv together, so that what is kept fits a class of memory
 	readsPerTurn    = 4        // of one connection, so that none starves the rest
 	acceptsPerTurn  = 64
 	eventsPerTurn   = 256
@@ -110,7 +110,7 @@ func newLoop(number int, cfg *Config, kernel poll.Kernel, pool *pool, conns *con
 		number: number, cfg: cfg, kernel: kernel, conns: conns, cur: noSlot,
 		mem:    memory{pool: pool},
 		keys:   codec.NewKeys(cfg.random),
-		read:   make([]byte, readSize+codec.MaxControlSize),
+		read:   make([]byte, readSize),
 		events: make([]poll.Event, eventsPerTurn),
 		limit:  min(batchSize, cfg.MaxQueued),
 	}

@@ -414,7 +414,8 @@ func (r *Reactor) command(abort bool) {
 // Shutdown stops accepting, refuses handshakes with 503, says 1001 to all
 // connections, behind what was sent to them before, and waits until all have
 // ended and Run returns. When ctx is done, it ends those that are left at once,
-// and returns ctx's error.
+// and returns ctx's error. A Handler must not call it, as it waits for the
+// Handler's loop.
 func (r *Reactor) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	switch r.state {
