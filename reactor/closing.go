@@ -70,7 +70,11 @@ func (l *loop) gone(index int32, s *slot, err error) {
 
 // abort ends a connection at once. What waits is lost.
 func (l *loop) abort(index int32, s *slot, err error) {
-	if s.phase == phaseOpening {
+	if s.phase == phaseDialing || s.phase == phaseOpening {
+		if s.flags&flagClient != 0 {
+			l.dialFailed(index, s, err)
+			return
+		}
 		l.stats.handshakesLost.Add(1)
 	}
 	local := err == ErrShutdown || err == ErrWriteStalled || err == ErrCloseSlow

@@ -28,7 +28,7 @@ func (d *deadline) earlier(at, length tick, kind Timeout) {
 func (l *loop) deadline(s *slot) (d deadline) {
 	t := &l.cfg.ticks
 	switch s.phase {
-	case phaseOpening:
+	case phaseDialing, phaseOpening:
 		d.earlier(s.since, t.handshake, TimeoutHandshake)
 	case phaseOpen:
 		if s.flags&flagPaused == 0 {

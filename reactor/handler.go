@@ -61,6 +61,24 @@ type Drainer interface {
 	Drained(c Conn)
 }
 
+// A Dialer is a Handler that wants to know more of what came of Reactor.Dial than
+// that Opened is called.
+type Dialer interface {
+	// Dialed is called when the server has accepted, ahead of Opened. The response
+	// tells the subprotocol that it chose. Of c only SetState, State and
+	// RemoteAddr can be used.
+	//
+	// The response is lent: its octets alias the loop's memory and are valid only
+	// until Dialed returns.
+	Dialed(c Conn, res *handshake.Response)
+
+	// DialFailed is called instead if the connection was not opened, with the
+	// state that was given to Dial. The error is a *handshake.ResponseError,
+	// ErrDialSlow, ErrDialLost, ErrShutdown, ErrMemory, ErrConns, ErrPanic, or
+	// the operating system's.
+	DialFailed(state any, err error)
+}
+
 // A CloseInfo says how a connection ended.
 type CloseInfo struct {
 	// Code is the peer's close code, CloseNoStatus if its close frame had none,
@@ -100,4 +118,7 @@ var (
 	ErrWriteStalled = errors.New("hybi: write timeout: the peer took no octet of what was sent")
 	ErrCloseSlow    = errors.New("hybi: close timeout: the peer did not answer the close frame")
 	ErrShutdown     = errors.New("hybi: reactor is shut down")
+	ErrDialSlow     = errors.New("hybi: handshake timeout: the server did not accept the connection or finish its response in time")
+	ErrDialLost     = errors.New("hybi: the server closed the connection before its response was whole")
+	ErrConns        = errors.New("hybi: too many connections: see Config.MaxConns")
 )

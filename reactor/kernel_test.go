@@ -48,7 +48,7 @@ type socket struct {
 	out      []byte
 	shut     bool
 
-	sendErrno, recvErrno poll.Errno
+	sendErrno, recvErrno, connectErrno poll.Errno
 
 	watched bool
 	want    poll.Flags
@@ -181,6 +181,8 @@ func (k *script) Accept(fd int) (int, netip.AddrPort, poll.Errno) {
 	k.backlog = k.backlog[1:]
 	return conn, netip.MustParseAddrPort("192.0.2.1:1234"), 0
 }
+
+func (k *script) Connected(fd int) poll.Errno { return k.at(fd).connectErrno }
 
 func (k *script) Recv(fd int, b []byte) (int, poll.Errno) {
 	k.recvs++

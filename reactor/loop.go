@@ -34,6 +34,7 @@ type loop struct {
 	upgrader Upgrader
 	pieces   PieceHandler
 	drainer  Drainer
+	dialer   Dialer
 
 	slab  slab
 	wheel wheel
@@ -57,6 +58,7 @@ type loop struct {
 	head      handshake.Reader // for heads that come whole
 	req       handshake.Request
 	answering handshake.Accept
+	res       handshake.Response
 	dateAt    int64 // the second, of Unix time, that dateText tells
 	dateText  string
 	events    []poll.Event
@@ -128,6 +130,7 @@ func (l *loop) setHandler(h Handler) {
 	l.upgrader, _ = h.(Upgrader)
 	l.pieces, _ = h.(PieceHandler)
 	l.drainer, _ = h.(Drainer)
+	l.dialer, _ = h.(Dialer)
 }
 
 // run turns until the loop has been shut down and its last connection is gone.
@@ -200,7 +203,9 @@ func (l *loop) event(ev poll.Event) {
 	}
 	s := l.slab.at(index)
 	defer l.caught(index, s)
-	if ev.Flags&poll.Writable != 0 && s.out != nil {
+	if s.phase == phaseDialing {
+		l.connected(index, s)
+	} else if ev.Flags&poll.Writable != 0 && s.out != nil {
 		l.sendQueue(index, s)
 	}
 	switch {
@@ -247,8 +252,10 @@ func (s *slot) reading() bool {
 // watch tells the poller what is wanted of s, if that has changed.
 func (l *loop) watch(index int32, s *slot) {
 	var want poll.Flags
-	if s.reading() {
-		want |= poll.Readable
+	if s.phase == phaseDialing {
+		want = poll.Writable
+	} else if s.reading() {
+		want = poll.Readable
 	}
 	if s.out != nil && s.flags&(flagDead|flagDirty) == 0 {
 		want |= poll.Writable
@@ -429,7 +436,7 @@ func (l *loop) shutdown() {
 	for index := int32(0); index < l.slab.made; index++ {
 		s := l.slab.at(index)
 		switch s.phase {
-		case phaseOpening:
+		case phaseDialing, phaseOpening:
 			l.refuse(index, s, handshake.ErrShuttingDown)
 		case phaseOpen:
 			l.cur = index

@@ -14,8 +14,9 @@ const refusalReserve = 64
 
 // accepted makes a connection of a socket whose peer's request is awaited.
 func (l *loop) accepted(fd int, peer netip.AddrPort) {
-	index, s := l.occupy(fd, peer, codec.Server)
+	index, s := l.occupy(fd, peer, codec.Server, poll.Readable)
 	if s == nil {
+		l.stats.refused[handshake.KindTooManyConns].Add(1)
 		return
 	}
 	switch {
@@ -30,8 +31,9 @@ func (l *loop) accepted(fd int, peer netip.AddrPort) {
 // adopted makes a connection of a socket whose handshake was done elsewhere;
 // prefix is what was read behind it.
 func (l *loop) adopted(fd int, peer netip.AddrPort, role codec.Role, prefix []byte) {
-	index, s := l.occupy(fd, peer, role)
+	index, s := l.occupy(fd, peer, role, poll.Readable)
 	if s == nil {
+		l.stats.refused[handshake.KindTooManyConns].Add(1)
 		return
 	}
 	defer l.caught(index, s)
@@ -56,7 +58,7 @@ func (l *loop) settle(index int32, s *slot) {
 
 // occupy takes a slot for a socket and has the poller watch it. It returns nil,
 // and the socket is closed, if there is none to be had.
-func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role) (int32, *slot) {
+func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role, want poll.Flags) (int32, *slot) {
 	held := l.conns.n.Add(1)
 	index, s := int32(noSlot), (*slot)(nil)
 	if held <= l.conns.max+refusalReserve && !l.ended {
@@ -64,7 +66,6 @@ func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role) (int32, *slo
 	}
 	if s == nil {
 		l.conns.n.Add(-1)
-		l.stats.refused[handshake.KindTooManyConns].Add(1)
 		l.kernel.Close(fd)
 		return noSlot, nil
 	}
@@ -72,7 +73,7 @@ func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role) (int32, *slo
 	s.fd, s.phase = int32(fd), phaseOpening
 	s.setRemote(peer)
 	s.heard, s.since = l.tick, l.tick
-	s.watched = poll.Readable
+	s.watched = want
 	if e := l.kernel.Watch(fd, l.token(index), s.watched); e != 0 {
 		l.release(index, s)
 		return noSlot, nil
@@ -82,6 +83,16 @@ func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role) (int32, *slo
 		s.flags |= flagClient
 	}
 	return index, s
+}
+
+// lost ends a handshake that its peer has not finished.
+func (l *loop) lost(index int32, s *slot, err error) {
+	if s.flags&flagClient != 0 {
+		l.dialFailed(index, s, err)
+		return
+	}
+	l.stats.handshakesLost.Add(1)
+	l.leave(index, s)
 }
 
 // headRoom returns where to read more of a request's head to, or nil after it
@@ -101,6 +112,10 @@ func (l *loop) headRoom(index int32, s *slot) []byte {
 // opening deals with the octets of a request's head, all of them so far; and
 // with the frames behind it, if it is whole.
 func (l *loop) opening(index int32, s *slot, head []byte) {
+	if s.flags&flagClient != 0 {
+		l.response(index, s, head)
+		return
+	}
 	reader := &l.head
 	if s.in != nil {
 		reader = &s.in.head
@@ -153,6 +168,11 @@ func (l *loop) answer(index int32, s *slot, req *handshake.Request, b []byte, n 
 		return
 	}
 	l.batch, l.raw = answer, len(answer)
+	l.begin(index, s, b, n)
+}
+
+// begin serves a connection whose handshake ends with the first n octets of b.
+func (l *loop) begin(index int32, s *slot, b []byte, n int) {
 	l.poison(b[:n])
 	// The head's buffer must outlive the frames behind it.
 	if s.in != nil {
@@ -182,6 +202,10 @@ func (l *loop) opened(index int32, s *slot) {
 // refuse answers a request with what r says, whole, and leaves: no second request
 // can hide behind the first.
 func (l *loop) refuse(index int32, s *slot, r *handshake.Refusal) {
+	if s.flags&flagClient != 0 {
+		l.dialFailed(index, s, clientError(r))
+		return
+	}
 	l.stats.refused[r.Kind].Add(1)
 	l.cur = index
 	l.batch = handshake.AppendRefusal(l.batch, r, l.date())

@@ -349,13 +349,43 @@ func (r *Reactor) Adopt(fd int, role codec.Role, prefix []byte) error {
 		return err
 	}
 	prefix = append([]byte(nil), prefix...)
-	r.mu.Lock()
-	l := r.loops[r.next%len(r.loops)]
-	r.next++
-	r.mu.Unlock()
-	return l.inbox.put(entry{kind: entryRun, run: func(l *loop) {
+	return r.nextLoop().inbox.put(entry{kind: entryRun, run: func(l *loop) {
 		l.adopted(fd, peer, role, prefix)
 	}}, nil)
+}
+
+// Dial connects to a server and does the opening handshake as its client (RFC 6455
+// §4.1), within Config.HandshakeTimeout. What comes of it, the handler of one of
+// the loops, which take turns, is told: by Opened, or by the methods of Dialer.
+// State is what Conn.State returns from the start. Network and addr are as for
+// Listen, with a host. If req.Host is empty, addr is sent, and "localhost" for a
+// Unix socket. The slices of req must not be changed until then.
+//
+// The error is one that is known at once: a request that cannot be sent, a name
+// that does not resolve, ErrInboxFull, ErrClosed after Shutdown. Resolving a name
+// may block; give an address to a Dial on a loop's goroutine.
+func (r *Reactor) Dial(network, addr string, req handshake.ClientRequest, state any) error {
+	d, err := newDialing(network, addr, req, state, &r.cfg)
+	if err != nil {
+		return err
+	}
+	fd, peer, err := poll.Connect(network, addr)
+	if err != nil {
+		return err
+	}
+	err = r.nextLoop().inbox.put(entry{kind: entryRun, run: func(l *loop) { l.dialed(fd, peer, d) }}, nil)
+	if err != nil {
+		poll.CloseFD(fd)
+	}
+	return err
+}
+
+// nextLoop returns the loop whose turn it is to get a connection.
+func (r *Reactor) nextLoop() *loop {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next++
+	return r.loops[r.next%len(r.loops)]
 }
 
 // Run serves until Shutdown has ended the last connection, and returns nil then;

@@ -25,7 +25,8 @@ type input struct {
 	skip    int
 	message codec.Assembler
 	head    handshake.Reader
-	since   tick // when the first octet of what is incomplete came
+	since   tick     // when the first octet of what is incomplete came
+	dial    *dialing // of a client whose handshake is not done
 }
 
 // readable reads from s, a bounded number of times.
@@ -353,8 +354,7 @@ func (l *loop) finished(index int32, s *slot) {
 	s.flags |= flagEOF
 	switch s.phase {
 	case phaseOpening:
-		l.stats.handshakesLost.Add(1)
-		l.leave(index, s)
+		l.lost(index, s, ErrDialLost)
 	case phaseOpen, phaseClosing:
 		l.flush(index, s)
 		l.gone(index, s, nil)

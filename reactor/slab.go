@@ -16,7 +16,7 @@ import (
 //
 //	phaseOpening ─► phaseOpen ─► phaseClosing ─► phaseLeaving ─► (slot free)
 //
-// Closing has sent its close frame and waits for the peer's. Leaving has
+// A client's begins at phaseDialing, before phaseOpening. Closing has sent its close frame and waits for the peer's. Leaving has
 // nothing more to say or hear: it sends what is queued, shuts its direction of
 // the socket, and reads into the void until the peer has shut the other, for a
 // bounded time, so that no reset eats its last octets.
@@ -24,6 +24,7 @@ type phase uint8
 
 const (
 	phaseFree phase = iota
+	phaseDialing
 	phaseOpening
 	phaseOpen
 	phaseClosing

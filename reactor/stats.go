@@ -47,6 +47,7 @@ type Stats struct {
 
 	Refused        [handshake.NumKinds]uint64 // opening handshakes, by handshake.Kind
 	HandshakesLost uint64                     // ended by the peer before the request was whole
+	DialsFailed    uint64                     // of Reactor.Dial, those that did not lead to Opened
 	ProtocolErrors [codec.NumRules]uint64     // connections failed, by codec.Rule
 	Timeouts       [NumTimeouts]uint64        // by Timeout
 	QueueFull      uint64                     // sends refused, or connections failed, at Config.MaxQueued
@@ -64,7 +65,7 @@ type counters struct {
 	octetsIn, octetsOut              atomic.Uint64
 	pingsIn, pongsIn                 atomic.Uint64
 	refused                          [handshake.NumKinds]atomic.Uint64
-	handshakesLost                   atomic.Uint64
+	handshakesLost, dialsFailed      atomic.Uint64
 	protocolErrors                   [codec.NumRules]atomic.Uint64
 	timeouts                         [NumTimeouts]atomic.Uint64
 	queueFull, memoryFull, inboxFull atomic.Uint64
@@ -113,6 +114,7 @@ func (c *counters) addTo(s *Stats) {
 	s.PingsIn += c.pingsIn.Load()
 	s.PongsIn += c.pongsIn.Load()
 	s.HandshakesLost += c.handshakesLost.Load()
+	s.DialsFailed += c.dialsFailed.Load()
 	s.QueueFull += c.queueFull.Load()
 	s.MemoryFull += c.memoryFull.Load()
 	s.InboxFull += c.inboxFull.Load()

@@ -36,6 +36,7 @@ func writeStats(w io.Writer, s reactor.Stats) {
 		some("refused: "+handshake.Kind(kind).String(), n)
 	}
 	some("handshakes lost", s.HandshakesLost)
+	some("dials failed", s.DialsFailed)
 	for rule, n := range s.ProtocolErrors {
 		some("protocol error: "+codec.Rule(rule).String(), n)
 	}

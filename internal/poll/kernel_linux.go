@@ -188,6 +188,17 @@ func networkOrder(port uint16) uint16 {
 	return binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(make([]byte, 0, 2), port))
 }
 
+func (k *kernel) Connected(fd int) Errno {
+	result := int32(0)
+	size := uint32(unsafe.Sizeof(result))
+	_, _, e := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_ERROR,
+		uintptr(unsafe.Pointer(&result)), uintptr(unsafe.Pointer(&size)), 0)
+	if e != 0 {
+		return Errno(e)
+	}
+	return Errno(result)
+}
+
 func (k *kernel) Recv(fd int, b []byte) (int, Errno) {
 	r, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
 	if e != 0 {

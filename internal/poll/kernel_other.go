@@ -36,10 +36,13 @@ func (e Errno) String() string { return "errno " + strconv.Itoa(int(e)) }
 
 func New() (Kernel, error)                                { return nil, ErrUnsupported }
 func Listen(string, string, int, bool) (*Listener, error) { return nil, ErrUnsupported }
-func (l *Listener) Close()                                {}
-func (l *Listener) Remove()                               {}
-func CloseFD(int)                                         {}
-func Prepare(int) (peer netip.AddrPort, err error)        { return peer, ErrUnsupported }
-func Thread() int                                         { return 0 }
-func RaiseDescriptorLimit() (int, error)                  { return 0, ErrUnsupported }
-func DescriptorLimit() int                                { return 0 }
+func Connect(string, string) (fd int, peer netip.AddrPort, err error) {
+	return -1, peer, ErrUnsupported
+}
+func (l *Listener) Close()                         {}
+func (l *Listener) Remove()                        {}
+func CloseFD(int)                                  {}
+func Prepare(int) (peer netip.AddrPort, err error) { return peer, ErrUnsupported }
+func Thread() int                                  { return 0 }
+func RaiseDescriptorLimit() (int, error)           { return 0, ErrUnsupported }
+func DescriptorLimit() int                         { return 0 }

@@ -67,6 +67,10 @@ type Kernel interface {
 	// the zero AddrPort for Unix sockets.
 	Accept(fd int) (conn int, peer netip.AddrPort, e Errno)
 
+	// Connected returns how the connecting ended that Connect began, once the
+	// descriptor is Writable.
+	Connected(fd int) Errno
+
 	// Recv and Send move octets; b is not empty. Recv returns 0 and no error when the
 	// peer has closed its direction.
 	Recv(fd int, b []byte) (n int, e Errno)

@@ -157,6 +157,49 @@ func listenUnix(path string) (*Listener, error) {
 	return l, nil
 }
 
+// Connect begins to connect to addr, without waiting for the end of it but for
+// the name's resolution. Network is one of Listen's. When the descriptor becomes
+// Writable, Kernel.Connected tells how it ended.
+func Connect(network, addr string) (fd int, peer netip.AddrPort, err error) {
+	var family int
+	var to unix.Sockaddr
+	var name net.Addr
+	switch network {
+	case "unix":
+		family, to, name = unix.AF_UNIX, &unix.SockaddrUnix{Name: addr}, &net.UnixAddr{Name: addr, Net: network}
+	case "tcp", "tcp4", "tcp6":
+		at, err := net.ResolveTCPAddr(network, addr)
+		if err == nil && at.IP == nil {
+			err = &net.AddrError{Err: "missing host in address", Addr: addr}
+		}
+		if err != nil {
+			return -1, peer, &net.OpError{Op: "dial", Net: network, Err: err}
+		}
+		family, to = tcpSockaddr(network, at)
+		name, peer = at, at.AddrPort()
+	default:
+		return -1, peer, &net.OpError{Op: "dial", Net: network, Err: net.UnknownNetworkError(network)}
+	}
+	fail := func(call string, err error) (int, netip.AddrPort, error) {
+		return -1, peer, &net.OpError{Op: "dial", Net: network, Addr: name, Err: os.NewSyscallError(call, err)}
+	}
+	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fail("socket", err)
+	}
+	if family != unix.AF_UNIX {
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+			unix.Close(fd)
+			return fail("setsockopt", err)
+		}
+	}
+	if err := unix.Connect(fd, to); err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return fail("connect", err)
+	}
+	return fd, netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()), nil
+}
+
 // Close closes the descriptors of a listener that no loop has, and removes it.
 func (l *Listener) Close() {
 	for _, fd := range l.FDs {
