@@ -62,7 +62,9 @@ func newLoad(addr netip.AddrPort, kind string, sh shape) (*load, error) {
 			err = upgrade(fd)
 		}
 		if err == nil {
-			_, err = poll.Prepare(fd)
+			own, _, failed := poll.Prepare(fd)
+			unix.Close(fd)
+			fd, err = own, failed
 		}
 		if err == nil {
 			err = kernel.Watch(fd, uint64(i), poll.Readable).Err()

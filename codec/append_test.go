@@ -13,7 +13,7 @@ import (
 	"github.com/hybi-go/hybi/mask"
 )
 
-// RFC 6455 §5.7, written.
+// RFC 6455 §5.7, written. Hazards 9 and 14.
 func TestAppendFrameGolden(t *testing.T) {
 	key := mask.Key{0x37, 0xfa, 0x21, 0x3d}
 	for _, c := range []struct {
@@ -128,6 +128,7 @@ func (c *counter) Read(b []byte) (int, error) {
 }
 
 // Keys come from the source, each once, fetched in batches (RFC 6455 §5.3, §10.3).
+// Hazard 14.
 func TestKeys(t *testing.T) {
 	octets := make([]byte, 4096)
 	if _, err := rand.Read(octets); err != nil {
@@ -155,7 +156,7 @@ func TestKeys(t *testing.T) {
 }
 
 // A source that fails: no key, none of the octets that came before it failed,
-// and keys again when it has recovered.
+// and keys again when it has recovered. Hazard 14.
 func TestKeysSourceFails(t *testing.T) {
 	broken := errors.New("broken")
 	full := bytes.Repeat([]byte{0xAA}, 512)

@@ -22,6 +22,13 @@
 // of Rules. An Assembler above it joins the pieces of messages that were fragmented
 // or cut by reads. ParseHeader decodes one header for those who need only that.
 //
+// # Closing
+//
+// A close frame must not be lost to a reset. Write it, shut the writing side of the
+// socket, read into the void until the peer has shut its own or for a bounded
+// time, and only then close the socket. To a peer's close frame answer with one of
+// the same code; to an error with its Code. ExampleParser_server is a server.
+//
 // # Writing
 //
 // AppendFrame, AppendClose and AppendHeader append to a slice of the caller's. A

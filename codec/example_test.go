@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing/iotest"
+	"time"
 
 	"github.com/hybi-go/hybi/codec"
+	"github.com/hybi-go/hybi/mask"
 )
 
 // Decode a stream from an io.Reader with one fixed buffer, whatever the reads
@@ -51,6 +54,86 @@ func ExampleParser() {
 	// binary "rgela" of 66 octets, first false, last false
 	// binary "gelar" of 17 octets, first false, last true
 	// close "\x03\xe8" of 2 octets, first true, last true
+}
+
+// Serve a connection: an echo with pongs, both ways to close, and an end that loses
+// nothing. A real one also sets deadlines.
+func ExampleParser_server() {
+	client, server := net.Pipe()
+	go serve(server)
+
+	key := mask.Key{0x37, 0xfa, 0x21, 0x3d}
+	for _, m := range []struct {
+		op      codec.Opcode
+		payload string
+	}{{codec.OpText, "Hello"}, {codec.OpPing, "?"}, {codec.OpClose, "\x03\xe8done"}} {
+		h := codec.Header{FIN: true, Opcode: m.op, Masked: true, MaskingKey: key}
+		client.Write(codec.AppendFrame(nil, h, []byte(m.payload)))
+		answer := make([]byte, 100)
+		n, _ := client.Read(answer)
+		fmt.Printf("%q\n", answer[:n])
+	}
+	client.Close()
+	// Output:
+	// "\x81\x05Hello"
+	// "\x8a\x01?"
+	// "\x88\x02\x03\xe8"
+}
+
+// serve is a server's end, from behind the opening handshake.
+func serve(conn net.Conn) {
+	defer conn.Close()
+	var p codec.Parser
+	p.Reset(codec.Config{MaxMessage: 1 << 20, MaxFragments: 1024})
+	var a codec.Assembler
+	buffer := make([]byte, 4096) // at least codec.MaxControlSize
+	var out []byte
+	have, ended := 0, false
+	for !ended {
+		n, err := conn.Read(buffer[have:])
+		if err != nil {
+			return
+		}
+		in := buffer[:have+n]
+		in, out, ended = answer(&p, &a, in, out[:0])
+		have = copy(buffer, in)
+		if _, err := conn.Write(out); err != nil {
+			return
+		}
+	}
+	if half, ok := conn.(*net.TCPConn); ok {
+		half.CloseWrite()
+	}
+	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	io.Copy(io.Discard, conn)
+}
+
+// answer appends the answers to what is in in, and returns what is left of it, and
+// whether the last answer is a close frame.
+func answer(p *codec.Parser, a *codec.Assembler, in, out []byte) (rest, answers []byte, ended bool) {
+	for {
+		ev, n, err := p.Next(in)
+		in = in[n:]
+		var violation *codec.ProtocolError
+		switch {
+		case errors.As(err, &violation):
+			out, _ = codec.AppendClose(out, violation.Code, "")
+			return nil, out, true
+		case ev.Opcode == 0:
+			return in, out, false
+		case ev.Opcode.IsData():
+			if message, whole, _ := a.Add(ev, nil); whole {
+				out = codec.AppendServerFrame(out, ev.Opcode, message)
+				a.Release(nil)
+			}
+		case ev.Opcode == codec.OpPing:
+			out = codec.AppendServerFrame(out, codec.OpPong, ev.Payload)
+		case ev.Opcode == codec.OpClose:
+			code, _ := codec.ParseClose(ev.Payload)
+			out, _ = codec.AppendClose(out, code, "")
+			return nil, out, true
+		}
+	}
 }
 
 // Write a client's frames: each is masked with a key of its own.

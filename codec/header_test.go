@@ -110,6 +110,7 @@ func headerAgrees(in []byte) error {
 }
 
 // ParseHeader tells a breach as soon as it is certain, and at its octet.
+// Hazards 1, 2 and 5.
 func TestParseHeaderTellsEarly(t *testing.T) {
 	for _, c := range []struct {
 		wire string

@@ -56,7 +56,7 @@ func TestZeroParser(t *testing.T) {
 	}
 }
 
-// MaxFragments beyond 32 bits is a limit too, not one that wrapped around.
+// MaxFragments beyond 32 bits is a limit too, not one that wrapped around. Hazard 4.
 func TestMaxFragmentsDoesNotWrap(t *testing.T) {
 	var p codec.Parser
 	most := int(^uint(0) >> 1)
@@ -68,7 +68,7 @@ func TestMaxFragmentsDoesNotWrap(t *testing.T) {
 	}
 }
 
-// An error stays until Reset, whatever is given, and Reset ends it.
+// An error stays until Reset, whatever is given, and Reset ends it. Hazard 12.
 func TestErrorIsPermanentUntilReset(t *testing.T) {
 	for _, wire := range []string{"\xc1", "\x81\x05", "\x88\x82\x00\x00\x00\x00\x00", "\x81\x81\x00\x00\x00\x00\xff"} {
 		var p codec.Parser
@@ -97,7 +97,7 @@ func TestErrorIsPermanentUntilReset(t *testing.T) {
 	}
 }
 
-// After a close frame everything is taken, nothing told (RFC 6455 §5.5.1).
+// After a close frame everything is taken, nothing told (RFC 6455 §5.5.1). Hazard 12.
 func TestAfterCloseEverythingIsIgnored(t *testing.T) {
 	var p codec.Parser
 	in := append(masked(codec.OpClose, "\x03\xe8"), masked(codec.OpText, "late")...)

@@ -51,7 +51,7 @@ func checkScan(t *testing.T, b []byte, want int) {
 	}
 }
 
-// Every sequence of up to three octets, at every split.
+// Every sequence of up to three octets, at every split. Hazard 11.
 func TestUTF8EverySequenceOfThree(t *testing.T) {
 	var pairs [1 << 16]bool // viable, by both octets
 	for i := range pairs {
@@ -86,6 +86,7 @@ func count(oks ...bool) (n int) {
 }
 
 // Every sequence of four octets at the bounds of the classes and beside them.
+// Hazard 11.
 func TestUTF8BoundsOfFour(t *testing.T) {
 	var bounds []byte
 	for octet := range 256 {

@@ -57,6 +57,7 @@ func decode(c codec.Config, wire string) oracle.Result {
 
 // TestWire plays the table. The table itself, with all wire bytes, is in
 // internal/oracle/wire.go, where the fuzz targets and the connection layer find it too.
+// Hazards 5, 6, 7 and 8.
 func TestWire(t *testing.T) {
 	for _, c := range oracle.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -135,7 +136,7 @@ func TestErrorsCarryTheirCloseCode(t *testing.T) {
 }
 
 // One role writes, the other reads; every form of the length and its bounds
-// (RFC 6455 §5.2).
+// (RFC 6455 §5.2). Hazard 5.
 func TestLengths(t *testing.T) {
 	heads := map[int]string{0: "\x00", 1: "\x01", 125: "\x7d", 126: "\x7e\x00\x7e", 127: "\x7e\x00\x7f", 65535: "\x7e\xff\xff",
 		65536: "\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 1 << 20: "\x7f\x00\x00\x00\x00\x00\x10\x00\x00"}
@@ -185,6 +186,7 @@ func holdOneCall(t *testing.T, c codec.Config, wire, payload []byte) {
 }
 
 // Every close code, both roles (RFC 6455 §7.4; the design's table of the wire).
+// Hazard 10.
 func TestEveryCloseCode(t *testing.T) {
 	for code := range 1 << 16 {
 		want := code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
@@ -227,7 +229,7 @@ func TestEveryCloseCode(t *testing.T) {
 
 // Text and close reasons, with a fault of each kind at every place of a longer
 // text, at every cut: the whole, eight and sixteen octets of the fast paths, and
-// the fragments' bounds.
+// the fragments' bounds. Hazard 11.
 func TestTextFaultsEverywhere(t *testing.T) {
 	faults := []string{"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
 		"\xf4\x90\x80\x80", "\xf5", "\xff", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xe2b", "\xf0\x9fb", "ó", "€", "😀"}

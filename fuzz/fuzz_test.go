@@ -40,6 +40,7 @@ func each(size int) []int {
 }
 
 // FuzzParser: events, error and offset are the oracle's, however a stream is cut.
+// Hazards 1, 2, 5, 6, 7, 8 and 12.
 func FuzzParser(f *testing.F) {
 	for i, c := range oracle.Cases() {
 		f.Add(uint8(c.Role), c.MaxMessage, uint16(c.MaxFragments), []byte{byte(i), 1, byte(i / 7)}, []byte(c.Wire))
@@ -60,7 +61,7 @@ func FuzzParser(f *testing.F) {
 }
 
 // FuzzMessages: an Assembler above the parser gives the oracle's messages, holds
-// no more than the class of what has arrived, and returns it all.
+// no more than the class of what has arrived, and returns it all. Hazards 3 and 4.
 func FuzzMessages(f *testing.F) {
 	for i, c := range oracle.Cases() {
 		f.Add(uint8(c.Role), c.MaxMessage, uint16(c.MaxFragments), []byte{byte(i), 1, byte(i / 7)}, []byte(c.Wire))
@@ -189,7 +190,7 @@ func rewrite(t *testing.T, octets []byte) {
 
 // FuzzUTF8: text passes if and only if unicode/utf8 finds it valid, whatever
 // fragments and reads cut it; what is handed on before a fault is a prefix, and
-// nothing of that is at fault by itself.
+// nothing of that is at fault by itself. Hazard 11.
 func FuzzUTF8(f *testing.F) {
 	for i, text := range []string{"", "Hello", "κόσμε", "\x00\x7f\u0080\u07ff\u0800\uffff\U00010000\U0010ffff", "\xed\xa0\x80", "\xf4\x90\x80\x80",
 		"\xc0\xaf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "a\xe2b", "ASCII of sixteen, and more, then \xf0\x9f\x98", "\xff", "ééééééé.\xe2ASCII behind a block of sixteen"} {
@@ -228,7 +229,7 @@ func FuzzUTF8(f *testing.F) {
 }
 
 // FuzzClose: a close frame passes if and only if its code may be sent and its
-// reason is UTF-8; and what may be received may be sent.
+// reason is UTF-8; and what may be received may be sent. Hazard 10.
 func FuzzClose(f *testing.F) {
 	for _, payload := range []string{"", "\x03", "\x03\xe8", "\x03\xe9bye", "\x03\xed", "\x0b\xb8", "\x13\x88", "\xff\xff", "\x03\xe8\xff", "\x03\xe8\xe2b", "\x03\xe8\xc3"} {
 		f.Add([]byte(payload), []byte{7, 1, 1})

@@ -22,8 +22,17 @@ if [ -z "$targets" ]; then
 	echo "no fuzz target found" >&2
 	exit 1
 fi
+
+fuzz() { go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" "$1" >"$log" 2>&1; }
+
+# Up to Go 1.26 the end of the time can pass for a failure of the target, without an
+# input that shows one (golang/go#75804): such a run says nothing and is repeated.
+cut_short() {
+	grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input written\|panic:\|_test.go:' "$log"
+}
+
 while read -r package target; do
-	if go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" "$package" >"$log" 2>&1; then
+	if fuzz "$package" "$target" "$duration" || { cut_short && fuzz "$package" "$target" "$duration"; }; then
 		echo "ok   $target $package $(grep -o 'execs: [0-9]*' "$log" | tail -1 || true)"
 	else
 		echo "FAIL $target $package"

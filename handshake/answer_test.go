@@ -165,7 +165,7 @@ func TestRefuse(t *testing.T) {
 // Hazard 20: cross-site hijacking by an origin that only resembles an allowed one (RFC 6455 §10.2).
 func TestOrigins(t *testing.T) {
 	same := Origins{}
-	listed, err := AllowOrigins("https://a.example", "HTTP://B.example:8080", "http://c.example:80", "wss://d.example", "app://e", "http://[::1]:9")
+	listed, err := AllowOrigins("https://a.example", "HTTP://B.example:8080", "http://c.example:80", "https://d.example:444", "app://e", "http://[::1]:9")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestOrigins(t *testing.T) {
 		{&listed, "x", "https://a.example", true}, {&listed, "x", "https://a.example:443", true}, {&listed, "x", "HTTPS://A.EXAMPLE", true},
 		{&listed, "x", "http://a.example", false}, {&listed, "x", "http://a.example:443", false}, {&listed, "x", "https://a.example:80", false}, {&listed, "x", "https://a.example:8443", false},
 		{&listed, "x", "http://b.example:8080", true}, {&listed, "x", "http://b.example", false}, {&listed, "x", "http://c.example", true}, {&listed, "x", "https://c.example", false},
-		{&listed, "x", "wss://d.example:443", true}, {&listed, "x", "https://d.example", false}, {&listed, "x", "app://e", true}, {&listed, "x", "app://e:1", false}, {&listed, "x", "http://[::1]:9", true},
+		{&listed, "x", "wss://a.example:443", false}, {&listed, "x", "https://d.example", false}, {&listed, "x", "app://e", true}, {&listed, "x", "app://e:1", false}, {&listed, "x", "http://[::1]:9", true},
 		{&listed, "x", "https://a.example.evil", false}, {&listed, "x", "https://evila.example", false}, {&listed, "x", "https://x.a.example", false}, {&listed, "x", "https://a_example", false},
 		{&listed, "x", "null", false}, {&listed, "x", "", false}, {&listed, "x", "http://x", false}, // not even the same origin
 		{&null, "x", "null", true}, {&null, "x", "NULL", false}, {&null, "x", "://", false}, {&null, "x", "", false},
@@ -214,7 +214,7 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestAllowOriginsRefusesMistakes(t *testing.T) {
-	for _, entry := range []string{"", "*", "NULL", "a.example", "https://", "https://*", "https://*.example", "https://a.example/", "https://a.example/x", "https://a.example?", "https://u@a.example",
+	for _, entry := range []string{"", "ws://a.example", "wss://a.example", "*", "NULL", "a.example", "https://", "https://*", "https://*.example", "https://a.example/", "https://a.example/x", "https://a.example?", "https://u@a.example",
 		"https://a.example:", "https://a.example:x", "https://a.example:65536", "https://b\u00fccher.example", "https://a b", "1http://a", "ht!tp://a", "://a", "https:/a", " https://a", "https://a\r\n"} {
 		o, err := AllowOrigins("https://good.example", entry)
 		if err == nil || !strings.Contains(err.Error(), quoted(entry)) {

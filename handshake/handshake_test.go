@@ -112,6 +112,7 @@ func testCase(t *testing.T, c wireCase) {
 	}
 }
 
+// TestWire plays the tables below. Hazards 15 to 18.
 func TestWire(t *testing.T) {
 	for _, table := range [][]wireCase{lineCases, bodyCases, headerCases, tokenCases, listCases, targetCases, limitCases} {
 		for _, c := range table {

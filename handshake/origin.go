@@ -29,8 +29,8 @@ type origin struct {
 func AnyOrigin() Origins { return Origins{any: true} }
 
 // AllowOrigins allows the origins of the list and no others, not even the same one. Each is scheme://host or
-// scheme://host:port as a browser writes it (the page's: https, not wss), or "null"; case does not count, and a port
-// that is the scheme's default (80 for http and ws, 443 for https and wss) may be written or not. There are no
+// scheme://host:port as a browser writes it (the page's: http or https, not ws or wss), or "null"; case does not count, and a port
+// that is the scheme's default may be written or not. There are no
 // wildcards. The error names the first entry that is none of these; an empty list is an error too.
 func AllowOrigins(list ...string) (Origins, error) {
 	if len(list) == 0 {
@@ -45,6 +45,9 @@ func AllowOrigins(list ...string) (Origins, error) {
 		scheme, host, port, ok := parseOrigin(b)
 		if !ok {
 			return Origins{}, errors.New("handshake: origin " + quoted(entry) + ": want scheme://host or scheme://host:port in ASCII, without a path or a slash at the end, or null")
+		}
+		if fold(scheme, "ws") || fold(scheme, "wss") {
+			return Origins{}, errors.New("handshake: origin " + quoted(entry) + ": no page has it; list the page's own, http:// or https://")
 		}
 		o.list = append(o.list, origin{string(scheme), string(host), port})
 	}

@@ -100,6 +100,7 @@ func testAnswerCase(t *testing.T, c answerCase) {
 
 var answerTables = [][]answerCase{answerLineCases, statusCases, answerHeaderCases, answerLimitCases}
 
+// TestAnswerWire plays the tables below. Hazards 15 to 18.
 func TestAnswerWire(t *testing.T) {
 	for _, table := range answerTables {
 		for _, c := range table {

@@ -6,7 +6,7 @@ import (
 )
 
 // FuzzXOR holds every kernel and both exported functions against the octet
-// loop: any payload, key and alignment, whole, cut in two, and undone again.
+// loop: any payload, key and alignment, whole, cut in two, and undone again. Hazard 9.
 func FuzzXOR(f *testing.F) {
 	f.Add([]byte(nil), []byte{1, 2, 3, 4}, uint8(0), uint32(0))
 	// RFC 6455 section 5.7.

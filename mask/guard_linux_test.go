@@ -29,7 +29,7 @@ func guarded(t *testing.T, pages int) []byte {
 }
 
 // TestGuardPages puts payloads flush against pages that fault: no kernel may so
-// much as read past either end.
+// much as read past either end. Hazard 9.
 func TestGuardPages(t *testing.T) {
 	const maxLen = 1100
 	f, g := guarded(t, 1), guarded(t, 1)

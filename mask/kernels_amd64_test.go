@@ -36,7 +36,7 @@ func vector(k func(dst, src *byte, n int, key, next uint32)) func(dst, src []byt
 	}
 }
 
-// TestChoice masks by way of xorVector with every choice it can make here.
+// TestChoice masks by way of xorVector with every choice it can make here. Hazard 9.
 func TestChoice(t *testing.T) {
 	defer func(avx2, avx512 bool) { useAVX2, useAVX512 = avx2, avx512 }(useAVX2, useAVX512)
 	data := noise(1100)

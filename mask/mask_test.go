@@ -177,6 +177,7 @@ func TestGolden(t *testing.T) {
 
 // TestReference compares all there is with the octet loop: every length to
 // 1,024, at every alignment and phase, in place and from one slice to another.
+// Hazard 9.
 func TestReference(t *testing.T) {
 	const maxLen = 1024
 	data := noise(maxLen)
@@ -237,7 +238,7 @@ func checkBoth(t *testing.T, im impl, f, g field, align int, data []byte, key Ke
 }
 
 // TestSplit masks a payload in two pieces cut at every place, and in many, by
-// the key that each call returns, and wants what a single call gives.
+// the key that each call returns, and wants what a single call gives. Hazard 8.
 func TestSplit(t *testing.T) {
 	data := noise(700)
 	for _, im := range impls() {
@@ -266,6 +267,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// XORTo writes what it is told to and no octet more. Hazard 9.
 func TestXORToLeavesTheRest(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 4, 8, 16, 40, 64, 65, 200, 600} {
 		src := noise(n)

@@ -11,7 +11,7 @@ import (
 )
 
 // The server shuts its direction first, and its close frame arrives although the
-// client has sent far more than anyone read.
+// client has sent far more than anyone read. Hazard 28.
 func TestCloseFrameSurvivesUnreadInput(t *testing.T) {
 	g := start(t, Config{}, nil)
 	for name, x := range map[string]exchange{
@@ -36,6 +36,7 @@ func TestCloseFrameSurvivesUnreadInput(t *testing.T) {
 }
 
 // What was received before the FIN is served and answered, and then it is 1006.
+// Hazard 22.
 func TestFINWithoutCloseFrame(t *testing.T) {
 	for name, in := range map[string]string{
 		"between messages": "",
@@ -60,7 +61,7 @@ func TestFINWithoutCloseFrame(t *testing.T) {
 }
 
 // A half-close is no close: a mebibyte behind it is served, by way of a queue
-// that the client does not read at first.
+// that the client does not read at first. Hazard 22.
 func TestHalfClose(t *testing.T) {
 	for _, size := range []int{100, 1000, 60000, 1 << 20} {
 		g := start(t, Config{}, nil)
@@ -85,7 +86,7 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// A reset is reported as such.
+// A reset is reported as such. Hazard 26.
 func TestReset(t *testing.T) {
 	g := start(t, Config{}, nil)
 	c := g.open()

@@ -44,8 +44,8 @@ func (c Conn) tenant() *slot {
 // of input go out in one system call.
 //
 // What the socket does not take waits in the connection's queue, up to
-// Config.MaxQueued octets. A send that finds no room returns ErrQueueFull and
-// sends nothing of its payload. Under the Pause policy that cannot happen to a
+// Config.MaxQueued octets. A send that finds no room returns ErrQueueFull, one
+// that could never find it ErrTooBig, and sends nothing of its payload. Under the Pause policy that cannot happen to a
 // handler that answers each message with one that is no longer.
 //
 // Text must be valid UTF-8; that is the caller's to see to. Other errors:

@@ -45,7 +45,7 @@ func (l *loop) deadline(s *slot) (d deadline) {
 			d.earlier(s.out.since, t.write, TimeoutWrite)
 		}
 	case phaseClosing, phaseLeaving:
-		if s.out != nil && s.flags&flagFailing == 0 {
+		if s.out != nil && (s.flags&flagFailing == 0 || t.close == 0) {
 			d.earlier(s.out.since, t.write, TimeoutWrite)
 		} else {
 			d.earlier(s.since, t.close, TimeoutClose)

@@ -26,6 +26,7 @@ func (d *scripted) strikes(what string, after time.Duration, f func() bool) {
 	}
 }
 
+// A head that is not whole in time is answered with 408. Hazards 15 and 29.
 func TestHandshakeTimeout(t *testing.T) {
 	for _, sent := range []string{"", request()[:50]} {
 		d := scriptLoop(t, Config{HandshakeTimeout: 2 * time.Second}, nil)
@@ -115,6 +116,7 @@ func TestIdleTimeout(t *testing.T) {
 	d.finish()
 }
 
+// A message that is not whole in time fails the connection. Hazard 29.
 func TestMessageTimeout(t *testing.T) {
 	for name, start := range map[string]string{
 		"header": text("abc")[:3], "payload": text("abc")[:7], "fragments": masked(0x01, "abc"), "control": ping("abc")[:7],
@@ -146,6 +148,7 @@ func TestMessageTimeout(t *testing.T) {
 	}
 }
 
+// A peer that takes nothing of what is sent is left. Hazard 29.
 func TestWriteTimeout(t *testing.T) {
 	d := scriptLoop(t, Config{WriteTimeout: 2 * time.Second, IdleTimeout: time.Second, MaxMessage: 1000}, nil)
 	s := d.open()

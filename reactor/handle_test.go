@@ -164,7 +164,7 @@ func TestInboxOfBusyLoop(t *testing.T) {
 	}
 	idle <- true
 	c.expect(repeat(textOf(letters(99)), 10) + repeat(plain(0x89, ""), 90))
-	if err := h.Send(codec.OpText, make([]byte, DefaultMaxMessage+1)); err != ErrQueueFull {
+	if err := h.Send(codec.OpText, make([]byte, DefaultMaxMessage+1)); err != ErrTooBig {
 		t.Errorf("a payload over MaxQueued: %v", err)
 	}
 	c.bye()
@@ -198,6 +198,7 @@ func TestHandleSendToFullQueue(t *testing.T) {
 }
 
 // A Conn of a connection that has ended never reaches the slot's next tenant.
+// Hazard 24.
 func TestStaleConn(t *testing.T) {
 	g := start(t, Config{}, nil)
 	c := g.open()
@@ -234,6 +235,7 @@ func TestStaleConn(t *testing.T) {
 }
 
 // An entry that was put in time, for a connection that ends before the loop gets there.
+// Hazard 24.
 func TestEntryForLastTenant(t *testing.T) {
 	d := scriptLoop(t, Config{}, nil)
 	s := d.open()
@@ -382,7 +384,7 @@ func TestHandlerPanics(t *testing.T) {
 	}
 }
 
-// Calls inside callbacks, of the connection's own and of another's.
+// Calls inside callbacks, of the connection's own and of another's. Hazard 26.
 func TestCloseInsideCallbacks(t *testing.T) {
 	p := newProbe()
 	var other Conn

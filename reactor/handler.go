@@ -17,7 +17,7 @@ type Handler interface {
 	Opened(c Conn)
 
 	// Message is called for each message, text or binary, that is whole. Text is
-	// valid UTF-8.
+	// valid UTF-8. Pings are answered and pongs counted without the handler.
 	//
 	// The octets are lent: they alias the loop's memory and are valid only until
 	// Message returns.
@@ -28,7 +28,8 @@ type Handler interface {
 	Closed(c Conn, info CloseInfo)
 }
 
-// An Upgrader is a Handler that decides on opening handshakes. Without it every
+// An Upgrader is a Handler that decides on opening handshakes. It is not asked about
+// requests that are none, such as a plain GET: those get 426. Without it every
 // request that Config.Origins lets pass is accepted, with the first subprotocol
 // of the client's that Config.Subprotocols has.
 type Upgrader interface {
@@ -43,8 +44,8 @@ type Upgrader interface {
 }
 
 // A PieceHandler is a Handler that takes messages as they arrive. Message is
-// called for those that came whole in one frame and one read; of all others it
-// gets the pieces and the loop gathers nothing. Limits hold as for whole ones.
+// called for those that came whole in one frame and one read; of all others,
+// small ones too, it gets the pieces and the loop gathers nothing. Limits hold as for whole ones.
 type PieceHandler interface {
 	// Piece is called for each piece, which may be empty; first and last are
 	// told by ev.First and ev.Last. Text may end inside a code point but in
@@ -55,9 +56,10 @@ type PieceHandler interface {
 	Piece(c Conn, ev codec.Event)
 }
 
-// A Drainer is a Handler that wants to know when a slow reader has caught up.
+// A Drainer is a Handler that wants to know when it may send again.
 type Drainer interface {
-	// Drained is called when all that waited in c's queue has been sent.
+	// Drained is called when c's queue has been sent to its end, if the socket had
+	// refused some of it or a send had found no room in it.
 	Drained(c Conn)
 }
 
@@ -97,7 +99,8 @@ type CloseInfo struct {
 	Remote bool
 
 	// Err is why a connection did not end cleanly: a *codec.ProtocolError, one
-	// of this package's errors, or the operating system's.
+	// of this package's errors, or the operating system's. It is nil if the peer
+	// just left, by FIN without a close frame.
 	Err error
 
 	// Offset is how many octets of the peer's frames were taken. With a
@@ -108,6 +111,7 @@ type CloseInfo struct {
 // What the methods of Conn, Handle and Reactor return, and CloseInfo.Err holds.
 var (
 	ErrClosed       = errors.New("hybi: connection closed")
+	ErrTooBig       = errors.New("hybi: message larger than Config.MaxQueued less 14 octets: send it in several, or raise MaxQueued")
 	ErrQueueFull    = errors.New("hybi: send queue full: the peer reads too slowly; wait for Drained, or raise Config.MaxQueued")
 	ErrInboxFull    = errors.New("hybi: inbox of the loop full: send less from other goroutines, or raise Config.MaxInboxEntries and MaxInboxOctets")
 	ErrOpcode       = errors.New("hybi: cannot send this opcode: use OpText, OpBinary, OpPing or OpPong with at most 125 octets for the last two, and Close for a close frame")

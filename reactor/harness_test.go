@@ -429,6 +429,12 @@ func (g *rig) pipe() (fd int, c *client) {
 	return fds[0], g.client(conn)
 }
 
+// adopt gives a descriptor to the reactor for good.
+func (g *rig) adopt(fd int, role codec.Role, prefix []byte) error {
+	defer unix.Close(fd)
+	return g.r.Adopt(fd, role, prefix)
+}
+
 // The frames: client's, masked with one key, and server's.
 
 var testKey = mask.Key{0x37, 0xfa, 0x21, 0x3d} // of RFC 6455 §5.7

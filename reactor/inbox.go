@@ -23,16 +23,23 @@ import (
 type Handle Conn
 
 // Send is Conn.Send from any goroutine. Errors: ErrClosed, ErrInboxFull,
-// ErrOpcode, and ErrQueueFull for a payload over Config.MaxQueued.
+// ErrOpcode, and ErrTooBig for more octets than Config.MaxQueued less 14.
 func (h Handle) Send(op codec.Opcode, payload []byte) error {
 	if !sendable(op, len(payload)) {
 		return ErrOpcode
+	}
+	if len(payload) > h.room() {
+		return ErrTooBig
 	}
 	return h.put(entry{kind: entrySend, op: op, size: len(payload)}, payload)
 }
 
 // SendPrepared is Conn.SendPrepared from any goroutine. The frame is not copied.
+// Errors: ErrClosed, ErrInboxFull, ErrTooBig.
 func (h Handle) SendPrepared(f *codec.PreparedFrame) error {
+	if len(f.Payload()) > h.room() {
+		return ErrTooBig
+	}
 	return h.put(entry{kind: entryPrepared, frame: f}, nil)
 }
 
@@ -50,12 +57,17 @@ func (h Handle) Post(f func(Conn)) error {
 	return h.put(entry{kind: entryPost, post: f}, nil)
 }
 
+// room returns how large a payload may be at most.
+func (h Handle) room() int {
+	if h.loop == nil {
+		return 0
+	}
+	return h.loop.cfg.MaxQueued - codec.MaxHeaderSize
+}
+
 func (h Handle) put(e entry, payload []byte) error {
 	if h.loop == nil || h.loop.slab.gen(h.slot).Load() != h.gen {
 		return ErrClosed
-	}
-	if len(payload) > h.loop.cfg.MaxQueued-codec.MaxHeaderSize {
-		return ErrQueueFull
 	}
 	e.slot, e.gen = h.slot, h.gen
 	err := h.loop.inbox.put(e, payload)

@@ -382,7 +382,7 @@ func (d *scripted) bye(s *socket) {
 }
 
 // EMFILE: accepting pauses and serving goes on; it is counted; accepting begins
-// again when descriptors may be there again.
+// again when descriptors may be there again. Hazard 21.
 func TestOutOfDescriptors(t *testing.T) {
 	d := scriptLoop(t, Config{}, nil)
 	old := d.open()
@@ -425,7 +425,7 @@ func TestOutOfDescriptors(t *testing.T) {
 }
 
 // EINTR, EAGAIN, short reads and short writes anywhere change nothing of what
-// the peers see but the place of pongs.
+// the peers see but the place of pongs. Hazards 23, 25 and 26.
 func TestFaultsAnywhere(t *testing.T) {
 	for seed := range uint64(5) {
 		for _, x := range append(rightful(), violations()...) {
@@ -502,7 +502,7 @@ func TestNoBuffers(t *testing.T) {
 }
 
 // A socket that has hung up while reading is paused is told of by the kernel
-// again and again. The loop must not spin over it.
+// again and again. The loop must not spin over it. Hazard 25.
 func TestHangupWhilePaused(t *testing.T) {
 	p := newProbe()
 	p.onMessage = func(c Conn, op codec.Opcode, payload []byte) {
@@ -535,7 +535,7 @@ func TestHangupWhilePaused(t *testing.T) {
 	d.finish()
 }
 
-// The same with output that the peer will never take.
+// The same with output that the peer will never take. Hazard 25.
 func TestHangupWhileBlocked(t *testing.T) {
 	d := scriptLoop(t, Config{MaxMessage: 1000}, nil)
 	s := d.open()
@@ -555,7 +555,7 @@ func TestHangupWhileBlocked(t *testing.T) {
 }
 
 // An event for a descriptor that was closed, and whose slot has another tenant,
-// is dropped.
+// is dropped. Hazard 24.
 func TestStaleToken(t *testing.T) {
 	d := scriptLoop(t, Config{}, nil)
 	first := d.open()
@@ -580,7 +580,7 @@ func TestStaleToken(t *testing.T) {
 	d.finish()
 }
 
-// One connection that is always readable does not starve another.
+// One connection that is always readable does not starve another. Hazard 23.
 func TestNoStarvation(t *testing.T) {
 	d := scriptLoop(t, Config{}, nil)
 	busy, other := d.open(), d.open()
@@ -602,7 +602,7 @@ func TestNoStarvation(t *testing.T) {
 
 // Two connections that pause themselves and each other at random, over a kernel
 // with faults, half-closed from the start: all is delivered, in order, and none
-// of it while paused.
+// of it while paused. Hazards 22 and 23.
 func TestPausesAndFaults(t *testing.T) {
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 9))

@@ -75,6 +75,7 @@ func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role, want poll.Fl
 	s.heard, s.since = l.tick, l.tick
 	s.watched = want
 	if e := l.kernel.Watch(fd, l.token(index), s.watched); e != 0 {
+		l.stats.acceptFailed.Add(1)
 		l.release(index, s)
 		return noSlot, nil
 	}

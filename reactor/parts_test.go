@@ -144,6 +144,7 @@ func TestSlab(t *testing.T) {
 	}
 }
 
+// Pooled memory by classes, against a count: none is spoilt by another, and the largest are not kept. Hazard 27.
 func TestMemory(t *testing.T) {
 	p := pool{limit: 8 << 20}
 	m := memory{pool: &p}

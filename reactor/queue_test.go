@@ -28,7 +28,7 @@ func (d *drainer) Drained(c Conn) {
 }
 
 // Pause: a connection whose peer stops reading is not read from either. Nothing
-// grows, nothing is lost, and the order is kept.
+// grows, nothing is lost, and the order is kept. Hazard 29.
 func TestPauseAtTheBound(t *testing.T) {
 	for _, size := range []int{0, 1, 100, 999, 1000} {
 		dr := &drainer{probe: newProbe()}
@@ -151,7 +151,7 @@ func TestCloseAtTheBound(t *testing.T) {
 }
 
 // While the socket is blocked, a pong comes next, at the boundary of a frame; of
-// several only the latest is kept (RFC 6455 §5.5.3).
+// several only the latest is kept (RFC 6455 §5.5.3). Hazard 13.
 func TestPongWhileBlocked(t *testing.T) {
 	msg := plain(0x82, letters(100))
 	for room := range 3 * len(msg) {
@@ -200,7 +200,7 @@ func TestPongOfferedInVain(t *testing.T) {
 	d.finish()
 }
 
-// A flood of pings does not grow anything, however the socket is blocked.
+// A flood of pings does not grow anything, however the socket is blocked. Hazard 13.
 func TestPingFlood(t *testing.T) {
 	d := scriptLoop(t, Config{MaxMessage: 1000}, nil)
 	s := d.open()
@@ -253,6 +253,7 @@ func TestViolationWhileBlocked(t *testing.T) {
 }
 
 // The answer to an opening handshake is no frame, and may be cut anywhere too.
+// Hazard 26.
 func TestAnswerCutShort(t *testing.T) {
 	for room := range len(accepted) + 10 {
 		d := scriptLoop(t, Config{MaxMessage: 1000}, nil)
@@ -281,7 +282,7 @@ func TestAnswerCutShort(t *testing.T) {
 }
 
 // Large payloads go to the socket from where they are, and are queued behind
-// their header if that is cut short.
+// their header if that is cut short. Hazard 26.
 func TestLargeSendCutAnywhere(t *testing.T) {
 	const size = directSize + 100
 	for _, room := range []int{0, 1, 2, 3, 4, 5, 6, 7, 100, size, size + 3, size + 4, size + 5, size + 7, 2*size + 7} {
@@ -440,4 +441,36 @@ func TestRepliesInBatches(t *testing.T) {
 		t.Errorf("%d sends for 10,000 messages", n)
 	}
 	c.bye()
+}
+
+// A send that finds no room is followed by Drained even if the socket takes all that
+// waits at once; one that could never find room says so.
+func TestDrainedAfterRefusal(t *testing.T) {
+	h := &drainer{probe: newProbe()}
+	d := scriptLoop(t, Config{MaxMessage: 1000, Policy: Refuse}, h)
+	s := d.open()
+	handle := (<-h.opens).Handle()
+	var sends []error
+	handle.Post(func(c Conn) {
+		for range 3 {
+			sends = append(sends, c.Send(codec.OpBinary, []byte(letters(500))))
+		}
+		sends = append(sends, c.Send(codec.OpBinary, []byte(letters(1001))))
+	})
+	d.settle()
+	if len(sends) != 4 || sends[0] != nil || sends[1] != ErrQueueFull || sends[2] != ErrQueueFull || sends[3] != ErrTooBig {
+		t.Errorf("sends: %v", sends)
+	}
+	if h.drained != 1 {
+		t.Errorf("Drained called %d times", h.drained)
+	}
+	big := codec.NewPreparedFrame(codec.OpBinary, []byte(letters(1001)))
+	for _, err := range []error{handle.Send(codec.OpBinary, big.Payload()), handle.SendPrepared(big)} {
+		if err != ErrTooBig {
+			t.Errorf("by Handle: %v", err)
+		}
+	}
+	d.expect(s, plain(0x82, letters(500)))
+	d.bye(s)
+	d.finish()
 }

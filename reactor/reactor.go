@@ -28,8 +28,11 @@
 // # Threads
 //
 // A loop's goroutine spends its life in system calls that the Go scheduler is
-// mostly not told of. Leave GOMAXPROCS at one more than the number of loops, or
-// the runtime's monitor takes the processor from a loop at each wait.
+// mostly not told of. Set GOMAXPROCS to one more than the number of loops (the
+// default is as many of each), or the runtime's monitor takes the processor from a
+// loop at each wait:
+//
+//	runtime.GOMAXPROCS(loops + 1)
 package reactor
 
 import (
@@ -86,7 +89,8 @@ const (
 // Timeouts are kept in ticks of 50 ms and never strike early; a negative one
 // means none.
 type Config struct {
-	// Loops is the number of event loops; default: the number of processors.
+	// Loops is the number of event loops, 1 to 1024; default: what
+	// runtime.GOMAXPROCS is when New is called.
 	Loops int
 
 	// MaxMessage is the most octets of payload in one message, default 1 MiB;
@@ -95,13 +99,15 @@ type Config struct {
 	MaxMessage   int64
 	MaxFragments int
 
-	// MaxHead is the most octets in the head of an opening handshake, default
-	// 8 KiB; MaxHeaders the most header lines, default 100. Above: 431.
+	// MaxHead is the most octets in the head of an opening handshake, 128 to
+	// 1 MiB, default 8 KiB; MaxHeaders the most header lines, 5 to 65,536, default
+	// 100. Above: 431.
 	MaxHead    int
 	MaxHeaders int
 
 	// HandshakeTimeout is from accept to the end of the request's head: 10 s,
-	// then 408. CloseTimeout is how long the peer's close frame is awaited after
+	// then 408; of Dial, to the end of the response's head, then ErrDialSlow.
+	// CloseTimeout is how long the peer's close frame is awaited after
 	// ours, and its FIN after that: 5 s each.
 	HandshakeTimeout time.Duration
 	CloseTimeout     time.Duration
@@ -116,12 +122,13 @@ type Config struct {
 
 	// MaxQueued is the most octets that wait to be sent on one connection,
 	// frame headers included: at least, and by default, MaxMessage + 14. Policy
-	// is what happens there.
+	// is what happens there. No single message that is sent may be larger.
 	MaxQueued int
 	Policy    Policy
 
 	// MaxMemory is the most octets of pooled memory for all connections
-	// together, in capacity: 1 GiB. What needs more is failed with 1013.
+	// together, in capacity: 1 GiB, at least 64 KiB. What needs more is failed
+	// with 1013, or refused with 503 while its handshake is not done.
 	MaxMemory int64
 
 	// MaxConns is the most connections at once: by default the limit of
@@ -149,7 +156,8 @@ type Config struct {
 	// Conn is used outside its loop's goroutine. For tests.
 	Poison bool
 
-	// Logger gets handlers' panics and nothing else. Default: slog.Default().
+	// Logger gets handlers' panics, and answers of theirs to opening handshakes
+	// that cannot be sent. Default: slog.Default().
 	Logger *slog.Logger
 
 	random io.Reader
@@ -169,7 +177,7 @@ func (c *Config) complete() error {
 			*p = value
 		}
 	}
-	def(&c.Loops, runtime.NumCPU())
+	def(&c.Loops, runtime.GOMAXPROCS(0))
 	def64(&c.MaxMessage, DefaultMaxMessage)
 	def(&c.MaxFragments, DefaultMaxFragments)
 	def(&c.MaxHead, handshake.DefaultMaxHead)
@@ -340,18 +348,25 @@ func (r *Reactor) Addrs() []net.Addr {
 
 // Adopt serves a connected stream socket whose opening handshake was done
 // elsewhere, this end in the given role; prefix is what was read from it behind
-// the handshake. On success the descriptor is the reactor's, which makes it
-// non-blocking; take it from a net.Conn by File and Fd, and close those. The
+// the handshake. The reactor uses a duplicate: fd remains the caller's to close, on
+// success and on an error. Of a net.Conn, pass File's Fd and close both then. The
 // loops take turns.
+//
+// Errors: the operating system's, ErrInboxFull, ErrClosed after Shutdown. While the
+// reactor shuts down, the connection is taken and closed again.
 func (r *Reactor) Adopt(fd int, role codec.Role, prefix []byte) error {
-	peer, err := poll.Prepare(fd)
+	own, peer, err := poll.Prepare(fd)
 	if err != nil {
 		return err
 	}
 	prefix = append([]byte(nil), prefix...)
-	return r.nextLoop().inbox.put(entry{kind: entryRun, run: func(l *loop) {
-		l.adopted(fd, peer, role, prefix)
+	err = r.nextLoop().inbox.put(entry{kind: entryRun, run: func(l *loop) {
+		l.adopted(own, peer, role, prefix)
 	}}, nil)
+	if err != nil {
+		poll.CloseFD(own)
+	}
+	return err
 }
 
 // Dial connects to a server and does the opening handshake as its client (RFC 6455
@@ -390,7 +405,8 @@ func (r *Reactor) nextLoop() *loop {
 
 // Run serves until Shutdown has ended the last connection, and returns nil then;
 // at once, if Shutdown came first. NewHandler is called for each loop before any
-// of them starts. Run can be called once.
+// of them starts. Run can be called once: more is an error, and so is a loop whose
+// poller fails, which ends all of them.
 func (r *Reactor) Run(newHandler func(loop int) Handler) error {
 	r.mu.Lock()
 	if r.ran {
@@ -443,7 +459,8 @@ func (r *Reactor) command(abort bool) {
 
 // Shutdown stops accepting, refuses handshakes with 503, says 1001 to all
 // connections, behind what was sent to them before, and waits until all have
-// ended and Run returns. When ctx is done, it ends those that are left at once,
+// ended and Run returns: as long as queues take to drain, and twice
+// Config.CloseTimeout for peers that do not answer. When ctx is done, it ends those that are left at once,
 // and returns ctx's error. A Handler must not call it, as it waits for the
 // Handler's loop.
 func (r *Reactor) Shutdown(ctx context.Context) error {

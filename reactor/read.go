@@ -44,7 +44,7 @@ func (l *loop) readable(index int32, s *slot) {
 				return
 			}
 			n, e = l.kernel.Recv(int(s.fd), into)
-		case s.in != nil && len(s.in.carry) > codec.MaxControlSize:
+		case s.in != nil && len(s.in.carry) > 0 && (s.flags&flagReady != 0 || len(s.in.carry) > codec.MaxControlSize):
 			return // resumed: what was read before comes first, see carryOn
 		default:
 			kept := 0
@@ -186,6 +186,7 @@ func (l *loop) makeRoom(index int32, s *slot, b []byte, gathered int) bool {
 	if s.out.queued()+need <= l.cfg.MaxQueued {
 		return true
 	}
+	l.stats.paused.Add(1)
 	l.pause(index, s, flagQueuePaused)
 	return false
 }

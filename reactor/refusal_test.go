@@ -55,7 +55,7 @@ var refusals = []struct {
 }
 
 // TestRefusals checks that a refusal is delivered whole and followed by a FIN, and
-// nothing else: whatever the client has sent behind its request.
+// nothing else: whatever the client has sent behind its request. Hazards 18 and 28.
 func TestRefusals(t *testing.T) {
 	g := start(t, Config{}, nil)
 	for _, x := range refusals {

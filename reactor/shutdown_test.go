@@ -134,7 +134,7 @@ func TestShutdownBeforeRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	fd, c := g.pipe()
-	if err := g.r.Adopt(fd, codec.Server, nil); err != nil {
+	if err := g.adopt(fd, codec.Server, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -334,7 +334,7 @@ func TestAdoptServer(t *testing.T) {
 	g := start(t, Config{}, nil)
 	fd, c := g.pipe()
 	prefix := []byte(text("read ") + text("ahead")[:5])
-	if err := g.r.Adopt(fd, codec.Server, prefix); err != nil {
+	if err := g.adopt(fd, codec.Server, prefix); err != nil {
 		t.Fatal(err)
 	}
 	clear(prefix) // it is the caller's again
@@ -354,12 +354,41 @@ func TestAdoptServer(t *testing.T) {
 	}
 }
 
+// A net.Conn is adopted by way of its File; its own descriptors are closed after.
+func TestAdoptNetConn(t *testing.T) {
+	g := start(t, Config{}, nil)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	dialed, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := conn.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(g.r.Adopt(int(f.Fd()), codec.Server, nil), f.Close(), conn.Close(), ln.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c := g.client(dialed)
+	c.write(text("adopted"))
+	c.expect(textOf("adopted"))
+	c.bye()
+}
+
 // This end as client: it masks, with another key each time, accepts no masked
-// frame, and leaves the first FIN to the server.
+// frame, and leaves the first FIN to the server. Hazard 14.
 func TestAdoptClient(t *testing.T) {
 	g := start(t, Config{}, nil)
 	fd, c := g.pipe()
-	if err := g.r.Adopt(fd, codec.Client, nil); err != nil {
+	if err := g.adopt(fd, codec.Client, nil); err != nil {
 		t.Fatal(err)
 	}
 	read := func() (codec.Header, string) {
@@ -402,7 +431,7 @@ func TestAdoptClient(t *testing.T) {
 	c.eof()
 
 	fd, c = g.pipe()
-	if err := g.r.Adopt(fd, codec.Client, nil); err != nil {
+	if err := g.adopt(fd, codec.Client, nil); err != nil {
 		t.Fatal(err)
 	}
 	c.write(text("masked")[:2])
@@ -438,7 +467,7 @@ func TestReactorTalksToItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(g.r.Adopt(fds[0], codec.Server, nil), g.r.Adopt(fds[1], codec.Client, nil)); err != nil {
+	if err := errors.Join(g.adopt(fds[0], codec.Server, nil), g.adopt(fds[1], codec.Client, nil)); err != nil {
 		t.Fatal(err)
 	}
 	h := await(t, "Opened", p.opens).Handle()

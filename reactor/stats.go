@@ -50,6 +50,7 @@ type Stats struct {
 	DialsFailed    uint64                     // of Reactor.Dial, those that did not lead to Opened
 	ProtocolErrors [codec.NumRules]uint64     // connections failed, by codec.Rule
 	Timeouts       [NumTimeouts]uint64        // by Timeout
+	Paused         uint64                     // times that reading stopped at Config.MaxQueued, under the Pause policy
 	QueueFull      uint64                     // sends refused, or connections failed, at Config.MaxQueued
 	MemoryFull     uint64                     // connections failed at Config.MaxMemory
 	InboxFull      uint64                     // calls from other goroutines refused
@@ -58,18 +59,18 @@ type Stats struct {
 
 // counters are one loop's Stats, for its goroutine to write and any to read.
 type counters struct {
-	conns, queued                    atomic.Int64
-	accepted, acceptFailed           atomic.Uint64
-	opened, closed, closedClean      atomic.Uint64
-	messagesIn, messagesOut          atomic.Uint64
-	octetsIn, octetsOut              atomic.Uint64
-	pingsIn, pongsIn                 atomic.Uint64
-	refused                          [handshake.NumKinds]atomic.Uint64
-	handshakesLost, dialsFailed      atomic.Uint64
-	protocolErrors                   [codec.NumRules]atomic.Uint64
-	timeouts                         [NumTimeouts]atomic.Uint64
-	queueFull, memoryFull, inboxFull atomic.Uint64
-	handlerPanics                    atomic.Uint64
+	conns, queued                            atomic.Int64
+	accepted, acceptFailed                   atomic.Uint64
+	opened, closed, closedClean              atomic.Uint64
+	messagesIn, messagesOut                  atomic.Uint64
+	octetsIn, octetsOut                      atomic.Uint64
+	pingsIn, pongsIn                         atomic.Uint64
+	refused                                  [handshake.NumKinds]atomic.Uint64
+	handshakesLost, dialsFailed              atomic.Uint64
+	protocolErrors                           [codec.NumRules]atomic.Uint64
+	timeouts                                 [NumTimeouts]atomic.Uint64
+	paused, queueFull, memoryFull, inboxFull atomic.Uint64
+	handlerPanics                            atomic.Uint64
 }
 
 // A tally counts within one turn of the loop, without atomic operations.
@@ -115,6 +116,7 @@ func (c *counters) addTo(s *Stats) {
 	s.PongsIn += c.pongsIn.Load()
 	s.HandshakesLost += c.handshakesLost.Load()
 	s.DialsFailed += c.dialsFailed.Load()
+	s.Paused += c.paused.Load()
 	s.QueueFull += c.queueFull.Load()
 	s.MemoryFull += c.memoryFull.Load()
 	s.InboxFull += c.inboxFull.Load()

@@ -194,7 +194,7 @@ func (g *rig) play(x exchange, c *client, write func(*client, string)) {
 }
 
 // Frames in the segment of the request are served; so is a request that comes
-// octet by octet.
+// octet by octet. Hazard 19.
 func TestFramesBehindRequest(t *testing.T) {
 	g := start(t, Config{MaxMessage: wireMaxMessage, MaxFragments: wireMaxFragments}, nil)
 	for _, x := range []exchange{

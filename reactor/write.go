@@ -22,6 +22,7 @@ type output struct {
 	off, frame int
 	since      tick // when the socket last took some, or the first came
 	blocked    bool // the socket has refused some
+	refused    bool // a send found no room
 
 	// Of the pongs that are due, the latest, and one that is being sent
 	// (RFC 6455 §5.5.3).
@@ -110,7 +111,7 @@ func (l *loop) header(s *slot, op codec.Opcode) codec.Header {
 func (l *loop) send(index int32, s *slot, op codec.Opcode, payload []byte) error {
 	size := len(payload) + codec.MaxHeaderSize
 	if size > l.cfg.MaxQueued {
-		return l.noRoom(index, s)
+		return ErrTooBig
 	}
 	if index == l.cur && s.out == nil && len(l.batch)+size > l.limit {
 		l.flush(index, s)
@@ -139,6 +140,7 @@ func (l *loop) send(index int32, s *slot, op codec.Opcode, payload []byte) error
 // noRoom refuses a send at the queue's bound.
 func (l *loop) noRoom(index int32, s *slot) error {
 	l.stats.queueFull.Add(1)
+	s.out.refused = true // there is one: an empty queue has room
 	if l.cfg.Policy == Close {
 		l.doom(index, s, codec.ClosePolicyViolation)
 	}
@@ -181,24 +183,21 @@ func (l *loop) control(index int32, s *slot, op codec.Opcode, payload []byte) {
 // pong answers a ping: in its place among the replies of the batch; but if the
 // socket is blocked, ahead of what waits, and in place of a pong that waits.
 func (l *loop) pong(index int32, s *slot, payload []byte) {
-	if out := s.out; out != nil && out.blocked {
-		l.tally.queued -= int64(out.pongLen)
-		if out.goingOff == 0 { // offered to the socket, which took none of it
-			l.tally.queued -= int64(out.goingN)
-			out.goingN = 0
-		}
-		out.pongLen = len(l.frame(out.pong[:0], s, codec.OpPong, payload))
-		l.tally.queued += int64(out.pongLen)
+	if s.out == nil && len(l.batch)+codec.MaxControlSize > l.limit {
+		l.flush(index, s)
+	}
+	out := s.out
+	if out == nil || !out.blocked {
+		l.control(index, s, codec.OpPong, payload)
 		return
 	}
-	if len(l.batch)+codec.MaxControlSize > l.limit {
-		l.flush(index, s)
-		if s.out != nil {
-			l.pong(index, s, payload)
-			return
-		}
+	l.tally.queued -= int64(out.pongLen)
+	if out.goingOff == 0 { // offered to the socket, which took none of it
+		l.tally.queued -= int64(out.goingN)
+		out.goingN = 0
 	}
-	l.control(index, s, codec.OpPong, payload)
+	out.pongLen = len(l.frame(out.pong[:0], s, codec.OpPong, payload))
+	l.tally.queued += int64(out.pongLen)
 }
 
 // enqueue appends a frame to the queue. It reports false if there was no memory
@@ -320,6 +319,7 @@ func (l *loop) die(index int32, s *slot) {
 	s.flags |= flagDead
 	l.dropOutput(s)
 	l.resume(index, s, flagQueuePaused)
+	l.arm(index, s) // another deadline may hold than that of the queue
 	l.again(index, s)
 }
 
@@ -342,17 +342,17 @@ func (l *loop) sendQueue(index int32, s *slot) {
 			return
 		}
 	}
-	blocked := out.blocked
+	wanted := out.blocked || out.refused
 	l.dropOutput(s)
-	l.drained(index, s, blocked)
+	l.drained(index, s, wanted)
 }
 
 // drained goes on where an empty queue was waited for.
-func (l *loop) drained(index int32, s *slot, blocked bool) {
+func (l *loop) drained(index int32, s *slot, wanted bool) {
 	switch s.phase {
 	case phaseOpen:
 		l.resume(index, s, flagQueuePaused)
-		if blocked && l.drainer != nil {
+		if wanted && l.drainer != nil {
 			l.calling = true
 			l.drainer.Drained(l.conn(index))
 			l.calling = false

@@ -41,13 +41,14 @@ not serve, 2 that the command line is wrong.
 
 From a browser's console:
 
-    ws = new WebSocket("ws://127.0.0.1:9001"); ws.onmessage = m => console.log(m.data)
-    ws.send("hello")
+    ws = new WebSocket("ws://127.0.0.1:9001")
+    ws.onmessage = m => console.log(m.data)
+    ws.onopen = () => ws.send("hello")
 `,
 	flags: func(fs *flag.FlagSet) func() error {
 		o := echoOptions{maxMessage: 32 << 20}
 		fs.StringVar(&o.addr, "addr", "127.0.0.1:9001", "listen on `HOST:PORT`; no HOST is every address, PORT 0 any free port;\nunix:PATH is a Unix socket")
-		fs.IntVar(&o.loops, "loops", runtime.NumCPU(), "event loops, each on a thread of its own")
+		fs.IntVar(&o.loops, "loops", runtime.GOMAXPROCS(0), "event loops, each on a thread of its own")
 		fs.Var(&o.maxMessage, "max-message", "the largest message, a `SIZE` in octets, KiB, MiB or GiB")
 		fs.DurationVar(&o.idle, "idle-timeout", 2*time.Minute, "close a connection that is silent for so long, a ping sent at half of it;\n0 is never")
 		fs.StringVar(&o.origins, "origin", "", "origins that may connect, a `LIST` such as https://a.example,http://b.example:8080;\nempty is any, \"same\" only pages of the host itself")
@@ -88,10 +89,7 @@ func (o *echoOptions) config() (cfg reactor.Config, err error) {
 
 func (o *echoOptions) run() error {
 	descriptors, err := reactor.RaiseDescriptorLimit()
-	if errors.Is(err, syscall.EPERM) {
-		err = nil // the soft limit serves too
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.EPERM) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	cfg, err := o.config()
@@ -122,7 +120,7 @@ func (o *echoOptions) run() error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, append(moreSignals(), os.Interrupt, syscall.SIGTERM)...)
 	defer signal.Stop(signals)
-	go watch(r, signals)
+	go watch(r, signals, network, addr)
 
 	fmt.Fprintf(os.Stderr, "hybi: %d event loops, %d descriptors, messages up to %v\n", o.loops, descriptors, &o.maxMessage)
 	fmt.Printf("listening on %s\n", url(r.Addrs()[0]))
@@ -134,7 +132,7 @@ func (o *echoOptions) run() error {
 // listenError says in one line why the address cannot be had.
 func listenError(err error, addr string) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("echo: address %s is in use: end the program that has it, or choose another with -addr", addr)
+		return fmt.Errorf("echo: address %s is in use: end the program that has it, or choose another with -addr; if it is a Unix socket that no program has, remove the file", addr)
 	}
 	var op *net.AddrError
 	if errors.As(err, &op) {
@@ -148,17 +146,23 @@ func url(a net.Addr) string {
 	if a.Network() == "unix" {
 		return "ws+unix:" + a.String()
 	}
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP == nil { // every address: this is one
+		return fmt.Sprintf("ws://127.0.0.1:%d", tcp.Port)
+	}
 	return "ws://" + a.String()
 }
 
 // watch ends r at the first signal that says so, and the program at the second.
-func watch(r *reactor.Reactor, signals <-chan os.Signal) {
+func watch(r *reactor.Reactor, signals <-chan os.Signal, network, addr string) {
 	draining := false
 	for s := range signals {
 		switch {
 		case s != os.Interrupt && s != syscall.SIGTERM:
 			writeStats(os.Stderr, r.Stats())
 		case draining:
+			if network == "unix" {
+				os.Remove(addr) // or the next start would find it in use
+			}
 			os.Exit(1)
 		default:
 			draining = true

@@ -393,7 +393,7 @@ func TestManyConnections(t *testing.T) {
 			return err
 		}
 		fds[i] = fd
-		limit := unix.Timeval{Sec: int64(patience / time.Second)}
+		limit := unix.NsecToTimeval(patience.Nanoseconds())
 		return errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
 			unix.Connect(fd, &unix.SockaddrInet4{Port: to.Port, Addr: to.Addr}), ask(fd, request+"\r\n", accepted))
 	})

@@ -41,7 +41,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "hybi: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	// One line, which names the program once.
+	text := strings.ReplaceAll(strings.ReplaceAll(err.Error(), "\n", "; "), "hybi: ", "")
+	fmt.Fprintf(stderr, "hybi: %s\n", text)
 	if errors.As(err, new(usageError)) {
 		return 2
 	}

@@ -43,6 +43,7 @@ func writeStats(w io.Writer, s reactor.Stats) {
 	for timeout, n := range s.Timeouts {
 		some("timeout: "+reactor.Timeout(timeout).String(), n)
 	}
+	some("paused", s.Paused)
 	some("queue full", s.QueueFull)
 	some("memory full", s.MemoryFull)
 	some("inbox full", s.InboxFull)

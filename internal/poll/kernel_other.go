@@ -39,10 +39,10 @@ func Listen(string, string, int, bool) (*Listener, error) { return nil, ErrUnsup
 func Connect(string, string) (fd int, peer netip.AddrPort, err error) {
 	return -1, peer, ErrUnsupported
 }
-func (l *Listener) Close()                         {}
-func (l *Listener) Remove()                        {}
-func CloseFD(int)                                  {}
-func Prepare(int) (peer netip.AddrPort, err error) { return peer, ErrUnsupported }
-func Thread() int                                  { return 0 }
-func RaiseDescriptorLimit() (int, error)           { return 0, ErrUnsupported }
-func DescriptorLimit() int                         { return 0 }
+func (l *Listener) Close()                                  {}
+func (l *Listener) Remove()                                 {}
+func CloseFD(int)                                           {}
+func Prepare(int) (own int, peer netip.AddrPort, err error) { return -1, peer, ErrUnsupported }
+func Thread() int                                           { return 0 }
+func RaiseDescriptorLimit() (int, error)                    { return 0, ErrUnsupported }
+func DescriptorLimit() int                                  { return 0 }

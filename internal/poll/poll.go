@@ -19,13 +19,15 @@ package poll
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
 )
 
 // ErrUnsupported is what New and Listen return where there is no epoll.
-var ErrUnsupported = errors.New("hybi: the reactor needs Linux (epoll); on other systems use the packages codec and handshake over net.Conn")
+// It wraps errors.ErrUnsupported.
+var ErrUnsupported = fmt.Errorf("hybi: the reactor needs Linux (epoll); on other systems use the packages codec and handshake over net.Conn: %w", errors.ErrUnsupported)
 
 // Flags are what is waited for and what has happened.
 type Flags uint8

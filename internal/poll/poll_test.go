@@ -144,15 +144,18 @@ func TestPeerAddresses(t *testing.T) {
 				t.Errorf("TCP_NODELAY is %d, %v", v, err)
 			}
 		}
-		prepared, err := Prepare(fd)
-		if err != nil || prepared != want {
-			t.Errorf("Prepare: %v, %v", prepared, err)
+		own, prepared, err := Prepare(fd)
+		if err != nil || prepared != want || own == fd {
+			t.Errorf("Prepare: %d, %v, %v", own, prepared, err)
 		}
+		closeOnExec(t, "prepared", own)
+		nonblocking(t, "prepared", own)
+		unix.Close(own)
 		c.Close()
 	}
 	closeOnExec(t, "epoll", k.epoll)
 	closeOnExec(t, "eventfd", k.wake)
-	if _, err := Prepare(k.epoll); err == nil {
+	if _, _, err := Prepare(k.epoll); err == nil {
 		t.Error("an epoll instance passes for a socket")
 	}
 }

@@ -219,25 +219,28 @@ func (l *Listener) Remove() {
 // CloseFD closes a descriptor that no loop has.
 func CloseFD(fd int) { unix.Close(fd) }
 
-// Prepare makes a connected socket of the caller's fit for a loop, non-blocking
-// and without delay, and returns its peer's address.
-func Prepare(fd int) (peer netip.AddrPort, err error) {
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return peer, os.NewSyscallError("fcntl", err)
-	}
-	unix.CloseOnExec(fd)
+// Prepare makes a duplicate of a connected socket of the caller's that is fit for a
+// loop, non-blocking and without delay, and returns its peer's address.
+func Prepare(fd int) (own int, peer netip.AddrPort, err error) {
 	var any unix.RawSockaddrAny
 	size := uint32(unix.SizeofSockaddrAny)
 	_, _, e := unix.RawSyscall(unix.SYS_GETPEERNAME, uintptr(fd), uintptr(unsafe.Pointer(&any)), uintptr(unsafe.Pointer(&size)))
 	if e != 0 {
-		return peer, fmt.Errorf("hybi: not a connected socket: %w", os.NewSyscallError("getpeername", e))
+		return -1, peer, fmt.Errorf("hybi: not a connected socket: %w", os.NewSyscallError("getpeername", e))
 	}
 	if any.Addr.Family != unix.AF_UNIX {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-			return peer, os.NewSyscallError("setsockopt", err)
+			return -1, peer, os.NewSyscallError("setsockopt", err)
 		}
 	}
-	return addrPort(&any), nil
+	if own, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		return -1, peer, os.NewSyscallError("fcntl", err)
+	}
+	if err := unix.SetNonblock(own, true); err != nil {
+		unix.Close(own)
+		return -1, peer, os.NewSyscallError("fcntl", err)
+	}
+	return own, addrPort(&any), nil
 }
 
 // Thread returns the number of the calling thread. For a goroutine locked to its
