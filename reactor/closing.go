@@ -154,6 +154,9 @@ func (l *loop) release(index int32, s *slot) {
 	l.wheel.unfile(&l.slab, s)
 	l.dropInput(s)
 	l.dropOutput(s)
+	if s.flags&(flagAdopted|flagDetached) == flagAdopted {
+		l.kernel.Unwatch(int(s.fd)) // Close does not, as long as there is another descriptor
+	}
 	l.kernel.Close(int(s.fd))
 	l.slab.put(index, s)
 	l.stats.conns.Add(-1)

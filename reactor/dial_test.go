@@ -5,6 +5,7 @@ package reactor
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hybi-go/hybi/codec"
 	"github.com/hybi-go/hybi/handshake"
@@ -117,6 +120,24 @@ func serveOnce(t *testing.T, answer func(conn net.Conn, req *http.Request)) (add
 		answer(conn, req)
 	}()
 	return ln.Addr().String()
+}
+
+// listenSilently returns an address that takes connections and never answers.
+func listenSilently(t *testing.T) (addr string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 10)); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", sa.(*unix.SockaddrInet4).Port)
 }
 
 // switching returns a valid response to req, octets of frames behind it.

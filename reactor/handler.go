@@ -111,7 +111,7 @@ type CloseInfo struct {
 // What the methods of Conn, Handle and Reactor return, and CloseInfo.Err holds.
 var (
 	ErrClosed       = errors.New("hybi: connection closed")
-	ErrTooBig       = errors.New("hybi: message larger than Config.MaxQueued less 14 octets: send it in several, or raise MaxQueued")
+	ErrTooBig       = errors.New("hybi: message larger than Config.MaxQueued less 14 octets, or by a Handle than MaxInboxOctets: send it in several, or raise those")
 	ErrQueueFull    = errors.New("hybi: send queue full: the peer reads too slowly; wait for Drained, or raise Config.MaxQueued")
 	ErrInboxFull    = errors.New("hybi: inbox of the loop full: send less from other goroutines, or raise Config.MaxInboxEntries and MaxInboxOctets")
 	ErrOpcode       = errors.New("hybi: cannot send this opcode: use OpText, OpBinary, OpPing or OpPong with at most 125 octets for the last two, and Close for a close frame")

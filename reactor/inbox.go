@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -23,7 +24,8 @@ import (
 type Handle Conn
 
 // Send is Conn.Send from any goroutine. Errors: ErrClosed, ErrInboxFull,
-// ErrOpcode, and ErrTooBig for more octets than Config.MaxQueued less 14.
+// ErrOpcode, and ErrTooBig for more octets than Config.MaxQueued less 14, or than
+// Config.MaxInboxOctets.
 func (h Handle) Send(op codec.Opcode, payload []byte) error {
 	if !sendable(op, len(payload)) {
 		return ErrOpcode
@@ -62,7 +64,7 @@ func (h Handle) room() int {
 	if h.loop == nil {
 		return 0
 	}
-	return h.loop.cfg.MaxQueued - codec.MaxHeaderSize
+	return min(h.loop.cfg.MaxQueued-codec.MaxHeaderSize, h.loop.cfg.MaxInboxOctets)
 }
 
 func (h Handle) put(e entry, payload []byte) error {
@@ -106,7 +108,8 @@ type inbox struct {
 	maxEntries, maxOctets int
 	wake                  func()
 
-	signalled atomic.Bool // there is something the loop has not looked at; set under mu
+	signalled atomic.Bool  // there is something the loop has not looked at; set under mu
+	waking    atomic.Int32 // goroutines that are about to wake the loop; raised under mu
 
 	mu       sync.Mutex
 	entries  []entry
@@ -151,14 +154,20 @@ func (in *inbox) command(abort bool) {
 	in.signal()
 }
 
-// signal wakes the loop, if it has not been woken yet, and unlocks the inbox. It
-// does so in this order: once the inbox is closed, the loop gives back the
-// descriptor that it is woken by, and another may get its number.
+// signal unlocks the inbox and wakes the loop, if it has not been woken yet: in
+// this order, as the loop would else run into the lock. Close waits for the
+// wake, as the loop then gives back the descriptor that it is woken by, and another
+// may get its number.
 func (in *inbox) signal() {
-	if !in.signalled.Swap(true) {
-		in.wake()
+	first := !in.signalled.Swap(true)
+	if first {
+		in.waking.Add(1)
 	}
 	in.mu.Unlock()
+	if first {
+		in.wake()
+		in.waking.Add(-1)
+	}
 }
 
 // swap takes what has come and gives the emptied memory of the last time in
@@ -182,7 +191,10 @@ func (in *inbox) swap(entries []entry, octets []byte) (_ []entry, _ []byte, shut
 // close refuses all further entries and returns those that were left.
 func (in *inbox) close() []entry {
 	in.mu.Lock()
-	defer in.mu.Unlock()
 	in.closed = true
+	in.mu.Unlock()
+	for in.waking.Load() != 0 {
+		runtime.Gosched()
+	}
 	return in.entries
 }

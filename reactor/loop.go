@@ -71,7 +71,7 @@ type loop struct {
 
 	listeners []listener
 	deal      []*loop // where a Unix socket's connections go in turn
-	dealt     int
+	dealt     uint
 
 	entries []entry // the inbox's other half
 	octets  []byte
@@ -87,6 +87,7 @@ type loop struct {
 type listener struct {
 	fd      int
 	unix    bool
+	watched bool
 	retry   tick // when to accept again after a failure, or 0
 	backoff time.Duration
 }
@@ -263,8 +264,11 @@ func (l *loop) watch(index int32, s *slot) {
 	switch {
 	case s.flags&flagDetached != 0:
 		if want != 0 {
+			if e := l.kernel.Watch(int(s.fd), l.token(index), want); e != 0 {
+				l.abort(index, s, e.Err()) // nothing would ever be told of it
+				return
+			}
 			s.flags &^= flagDetached
-			l.kernel.Watch(int(s.fd), l.token(index), want)
 		}
 	case want != s.watched:
 		l.kernel.Rewatch(int(s.fd), l.token(index), want)
@@ -402,7 +406,7 @@ func (l *loop) takeInbox() {
 }
 
 func (l *loop) takeEntry(e *entry, s *slot, payload []byte) {
-	if s.phase != phaseOpen {
+	if s.phase != phaseOpen || s.doom != 0 { // to be failed: nothing may follow what was dropped
 		return
 	}
 	defer l.caught(e.slot, s)
@@ -439,6 +443,9 @@ func (l *loop) shutdown() {
 		case phaseDialing, phaseOpening:
 			l.refuse(index, s, handshake.ErrShuttingDown)
 		case phaseOpen:
+			if l.doomed(index, s) {
+				continue
+			}
 			l.cur = index
 			l.closeWith(index, s, codec.CloseGoingAway, "")
 			l.cur = noSlot
@@ -482,7 +489,23 @@ func (l *loop) listen(fd int, unix bool) {
 		return
 	}
 	l.listeners = append(l.listeners, listener{fd: fd, unix: unix})
-	l.kernel.Watch(fd, uint64(listenerToken|uint32(len(l.listeners)-1)), poll.Readable)
+	l.admit(len(l.listeners) - 1)
+}
+
+// admit has the poller tell of connections to accept, now or after a while.
+func (l *loop) admit(i int) {
+	ln, token, e := &l.listeners[i], uint64(listenerToken|uint32(i)), poll.Errno(0)
+	if ln.watched {
+		e = l.kernel.Rewatch(ln.fd, token, poll.Readable)
+	} else {
+		e = l.kernel.Watch(ln.fd, token, poll.Readable)
+	}
+	if e != 0 {
+		l.stats.acceptFailed.Add(1)
+		l.backOff(i)
+		return
+	}
+	ln.watched = true
 }
 
 // accept takes connections from a listener, a bounded number.
@@ -510,7 +533,7 @@ func (l *loop) accept(i int) {
 		l.stats.accepted.Add(1)
 		if l.listeners[i].unix && len(l.deal) > 1 {
 			l.dealt++
-			if to := l.deal[l.dealt%len(l.deal)]; to != l {
+			if to := l.deal[l.dealt%uint(len(l.deal))]; to != l {
 				l.pass(to, fd, peer)
 				continue
 			}
@@ -535,7 +558,9 @@ func (l *loop) backOff(i int) {
 	ln := &l.listeners[i]
 	ln.backoff = min(max(2*ln.backoff, minBackoff), maxBackoff)
 	ln.retry = l.tick + ticks(ln.backoff)
-	l.kernel.Rewatch(ln.fd, uint64(listenerToken|uint32(i)), 0)
+	if ln.watched {
+		l.kernel.Rewatch(ln.fd, uint64(listenerToken|uint32(i)), 0)
+	}
 }
 
 // retryListeners accepts again where the back-off is over.
@@ -544,7 +569,7 @@ func (l *loop) retryListeners() {
 		ln := &l.listeners[i]
 		if ln.retry != 0 && int32(l.tick-ln.retry) >= 0 {
 			ln.retry = 0
-			l.kernel.Rewatch(ln.fd, uint64(listenerToken|uint32(i)), poll.Readable)
+			l.admit(i)
 		}
 	}
 }

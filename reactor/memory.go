@@ -21,9 +21,16 @@ const (
 
 // A pool is shared by the loops of a reactor.
 type pool struct {
-	classes [maxClassBits - minClassBits + 1]bytebufferpool.Pool
+	classes [maxClassBits - minClassBits + 1]class
 	limit   int64
 	lent    atomic.Int64 // octets of capacity
+}
+
+// A class is the pool of one size. Pool's counters are 64-bit ones of the plain
+// kind, which 32-bit machines must find aligned: the field of no size sees to it.
+type class struct {
+	_ [0]atomic.Uint64
+	bytebufferpool.Pool
 }
 
 // memory is one loop's access to the pool. It keeps the empty headers of
@@ -38,6 +45,9 @@ type memory struct {
 func (m *memory) take(n int) ([]byte, error) {
 	class := max(bits.Len(uint(n-1)), minClassBits)
 	size := 1 << class
+	if size < n { // an int of 32 bits has no such power of two
+		return nil, ErrMemory
+	}
 	if m.pool.lent.Add(int64(size)) > m.pool.limit {
 		m.pool.lent.Add(-int64(size))
 		return nil, ErrMemory

@@ -36,6 +36,7 @@ func (l *loop) adopted(fd int, peer netip.AddrPort, role codec.Role, prefix []by
 		l.stats.refused[handshake.KindTooManyConns].Add(1)
 		return
 	}
+	s.flags |= flagAdopted
 	defer l.caught(index, s)
 	if l.stopping {
 		l.leave(index, s)

@@ -263,7 +263,7 @@ type Reactor struct {
 
 	mu        sync.Mutex
 	listeners []*poll.Listener
-	next      int // the loop for the next Adopt
+	next      uint // the loop for the next Adopt
 	state     state
 	ran       bool
 	ended     chan struct{} // closed when Run has returned, or will not run
@@ -352,15 +352,18 @@ func (r *Reactor) Addrs() []net.Addr {
 // success and on an error. Of a net.Conn, pass File's Fd and close both then. The
 // loops take turns.
 //
-// Errors: the operating system's, ErrInboxFull, ErrClosed after Shutdown. While the
-// reactor shuts down, the connection is taken and closed again.
+// Errors: the operating system's, ErrInboxFull, ErrClosed after Shutdown.
 func (r *Reactor) Adopt(fd int, role codec.Role, prefix []byte) error {
+	l, err := r.nextLoop()
+	if err != nil {
+		return err
+	}
 	own, peer, err := poll.Prepare(fd)
 	if err != nil {
 		return err
 	}
 	prefix = append([]byte(nil), prefix...)
-	err = r.nextLoop().inbox.put(entry{kind: entryRun, run: func(l *loop) {
+	err = l.inbox.put(entry{kind: entryRun, run: func(l *loop) {
 		l.adopted(own, peer, role, prefix)
 	}}, nil)
 	if err != nil {
@@ -384,23 +387,31 @@ func (r *Reactor) Dial(network, addr string, req handshake.ClientRequest, state 
 	if err != nil {
 		return err
 	}
+	l, err := r.nextLoop()
+	if err != nil {
+		return err
+	}
 	fd, peer, err := poll.Connect(network, addr)
 	if err != nil {
 		return err
 	}
-	err = r.nextLoop().inbox.put(entry{kind: entryRun, run: func(l *loop) { l.dialed(fd, peer, d) }}, nil)
+	err = l.inbox.put(entry{kind: entryRun, run: func(l *loop) { l.dialed(fd, peer, d) }}, nil)
 	if err != nil {
 		poll.CloseFD(fd)
 	}
 	return err
 }
 
-// nextLoop returns the loop whose turn it is to get a connection.
-func (r *Reactor) nextLoop() *loop {
+// nextLoop returns the loop whose turn it is to get a connection, unless no more
+// are to come.
+func (r *Reactor) nextLoop() (*loop, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.state >= stateStopping {
+		return nil, ErrClosed
+	}
 	r.next++
-	return r.loops[r.next%len(r.loops)]
+	return r.loops[r.next%uint(len(r.loops))], nil
 }
 
 // Run serves until Shutdown has ended the last connection, and returns nil then;

@@ -156,8 +156,11 @@ func (l *loop) mayDeliver(index int32, s *slot, b []byte) bool {
 	if s.flags&flagPaused != 0 || s.doom != 0 {
 		return false
 	}
+	if l.cfg.Policy != Pause || s.out == nil && s.in == nil && len(l.batch)+len(b)+codec.MaxHeaderSize <= l.cfg.MaxQueued {
+		return true
+	}
 	used := len(l.batch) + s.out.queued()
-	if used == 0 || l.cfg.Policy != Pause {
+	if used == 0 {
 		return true
 	}
 	gathered := 0

@@ -48,6 +48,7 @@ const (
 	flagFailing                        // CloseTimeout covers all that is left to do
 	flagClean                          // both close frames were exchanged
 	flagNoAddr                         // the peer has no IP address
+	flagAdopted                        // there may be another descriptor of the socket
 
 	flagPaused = flagUserPaused | flagQueuePaused
 )

@@ -126,8 +126,10 @@ func (l *loop) send(index int32, s *slot, op codec.Opcode, payload []byte) error
 		if !l.enqueue(index, s, op, payload) {
 			return ErrMemory
 		}
-	} else if len(payload) < directSize || s.flags&flagClient != 0 {
+	} else if s.flags&flagClient != 0 {
 		l.batch = l.frame(l.batch, s, op, payload)
+	} else if len(payload) < directSize {
+		l.batch = codec.AppendServerFrame(l.batch, op, payload) // the usual case: one call less
 	} else {
 		l.sendDirect(index, s, op, payload)
 	}
