@@ -70,7 +70,7 @@ func (l *loop) deadlines() {
 	l.retryListeners()
 	l.due = l.wheel.advance(&l.slab, l.tick, l.due[:0])
 	for _, index := range l.due {
-		if s := l.slab.at(index); s.phase != phaseFree && s.due == 0 {
+		if s := l.slab.at(index); s.phase != phaseFree { // filed again, maybe, by what a handler did meanwhile
 			l.look(index, s)
 		}
 	}

@@ -130,8 +130,8 @@ func (l *loop) send(index int32, s *slot, op codec.Opcode, payload []byte) error
 		l.batch = l.frame(l.batch, s, op, payload)
 	} else if len(payload) < directSize {
 		l.batch = codec.AppendServerFrame(l.batch, op, payload) // the usual case: one call less
-	} else {
-		l.sendDirect(index, s, op, payload)
+	} else if !l.sendDirect(index, s, op, payload) {
+		return ErrMemory
 	}
 	if op.IsData() {
 		l.tally.messagesOut++
@@ -149,24 +149,40 @@ func (l *loop) noRoom(index int32, s *slot) error {
 	return ErrQueueFull
 }
 
-// sendDirect sends a large payload from where it is, behind the batch.
-func (l *loop) sendDirect(index int32, s *slot, op codec.Opcode, payload []byte) {
+// sendDirect sends a large payload from where it is, behind the batch. It reports
+// false if there was no memory for what the socket did not take of that.
+func (l *loop) sendDirect(index int32, s *slot, op codec.Opcode, payload []byte) bool {
 	h := l.header(s, op)
 	h.PayloadLength = int64(len(payload))
+	before := len(l.batch)
 	l.batch = codec.AppendHeader(l.batch, h)
+	head := len(l.batch) - before
 	l.flush(index, s)
 	switch {
 	case s.flags&flagDead != 0:
 	case s.out != nil: // the payload belongs to the header that waits there
-		if l.grow(index, s, len(payload)) {
-			s.out.buf = append(s.out.buf, payload...)
-			l.tally.queued += int64(len(payload))
+		if !l.grow(index, s, len(payload)) {
+			l.dropHeader(s, head)
+			return false
 		}
+		s.out.buf = append(s.out.buf, payload...)
+		l.tally.queued += int64(len(payload))
 	default:
 		n := l.write(index, s, payload)
 		if n < len(payload) && s.flags&flagDead == 0 && l.wait(index, s, payload[n:]) {
 			s.out.frame = len(s.out.buf)
 		}
+	}
+	return true
+}
+
+// dropHeader takes the header of a frame, the queue's last head octets, back from
+// there: a close frame may still follow. If the socket had taken some of it, s is
+// dead and has no queue any more.
+func (l *loop) dropHeader(s *slot, head int) {
+	if s.out != nil {
+		s.out.buf = s.out.buf[:len(s.out.buf)-head]
+		l.tally.queued -= int64(head)
 	}
 }
 

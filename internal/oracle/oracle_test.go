@@ -81,11 +81,11 @@ func TestHopelessAgreesWithTheGrammar(t *testing.T) {
 
 func TestMask(t *testing.T) {
 	// RFC 6455 §5.7, both ways.
-	wire, at := mask("\x81\x05Hello", 2, [4]byte{0x37, 0xfa, 0x21, 0x3d})
+	wire, at := Mask("\x81\x05Hello", 2, [4]byte{0x37, 0xfa, 0x21, 0x3d})
 	if wire != "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58" || at != 6 {
 		t.Errorf("%q, %d", wire, at)
 	}
-	wire, at = mask("\x81\x7e\x00", 2, [4]byte{1, 2, 3, 4})
+	wire, at = Mask("\x81\x7e\x00", 2, [4]byte{1, 2, 3, 4})
 	if wire != "\x81\xfe\x00" || at != 2 {
 		t.Errorf("%q, %d", wire, at)
 	}

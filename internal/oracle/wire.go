@@ -42,16 +42,16 @@ func Cases() []Case {
 		for _, key := range maskingKeys {
 			masked := c
 			masked.Role, masked.Name = codec.Server, fmt.Sprintf("%s/server key %x", name, key)
-			masked.Wire, masked.At = mask(c.Wire, c.At, key)
+			masked.Wire, masked.At = Mask(c.Wire, c.At, key)
 			all = append(all, masked)
 		}
 	}
 	return all
 }
 
-// mask returns an unmasked stream as a client would send it, and where the
+// Mask returns an unmasked stream as a client would send it, and where the
 // octet at stands in that.
-func mask(wire string, at int, key [4]byte) (string, int) {
+func Mask(wire string, at int, key [4]byte) (string, int) {
 	var out strings.Builder
 	shifted := at
 	for i := 0; i < len(wire); {
