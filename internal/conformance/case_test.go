@@ -312,7 +312,8 @@ func TestTable(t *testing.T) {
 			continue
 		}
 		for _, role := range []codec.Role{codec.Server, codec.Client} {
-			if c.plays(role) && (role == codec.Server || len(c.Steps[0].Send) < 1<<17) {
+			// The oracle is slow: the largest differ from others in their size only.
+			if c.plays(role) && len(c.Steps[0].Send) < 1<<17 {
 				holdToOracle(t, c, role)
 			}
 		}

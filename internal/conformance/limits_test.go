@@ -1,7 +1,7 @@
 package conformance
 
 // RFC 6455 §10.4, limits, each kept and each broken by one; and Autobahn's ninth and
-// tenth groups, large messages in many forms, at a sixteenth of its sizes.
+// tenth groups, large messages in many forms, at a sixteenth of its sizes or less.
 
 import (
 	"fmt"
@@ -52,10 +52,9 @@ func sizes() (all []Case) {
 			f := frame(op, letters(size))
 			all = append(all, legal("10.4", fmt.Sprintf("Autobahn 9.%d.%d: %d KiB", kind, i+1, size>>10), f, f))
 		}
-		whole := letters(256 << 10)
-		for i := range 9 {
-			n := 4 << (2 * i)
-			all = append(all, legal("10.4", fmt.Sprintf("Autobahn 9.%d.%d: 256 KiB in fragments of %d", kind+2, i+1, n), fragments(op, whole, n), frame(op, whole)))
+		whole := letters(64 << 10)
+		for i, n := range []int{4, 16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10} {
+			all = append(all, legal("10.4", fmt.Sprintf("Autobahn 9.%d.%d: 64 KiB in fragments of %d", kind+2, i+1, n), fragments(op, whole, n), frame(op, whole)))
 		}
 		for i := range 6 {
 			n, f := 64<<i, frame(op, letters(64<<10))
