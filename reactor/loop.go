@@ -443,8 +443,8 @@ func (l *loop) shutdown() {
 		case phaseDialing, phaseOpening:
 			l.refuse(index, s, handshake.ErrShuttingDown)
 		case phaseOpen:
-			if l.doomed(index, s) {
-				continue
+			if s.doom != 0 {
+				continue // it is failed at the end of this turn, and told why
 			}
 			l.cur = index
 			l.closeWith(index, s, codec.CloseGoingAway, "")

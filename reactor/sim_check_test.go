@@ -43,7 +43,8 @@ func (c *simConn) dueBy() (by time.Duration, what string) {
 		if sl := c.slot(); sl != nil && sl.flags&flagPaused == 0 { // those stand still in a pause
 			add(max(c.heard, c.pausedAt), t.IdleTimeout, "idle")
 			if c.incomplete() {
-				add(max(c.itemTime, c.pausedAt), t.MessageTimeout, "message")
+				// What was read before a jump may have been looked at only after.
+				add(max(c.itemTime, c.pausedAt, c.s.jumped), t.MessageTimeout, "message")
 			}
 		}
 		if c.unsent() > 0 {
@@ -286,6 +287,9 @@ func (s *sim) checkGauges() {
 
 // checkIdle checks, when the loop would sleep, that nothing could go on.
 func (s *sim) checkIdle() {
+	if len(s.waiting) > 0 {
+		s.failf("idle, and %d calls wait in the inbox", len(s.waiting))
+	}
 	if len(s.kernel.backlog) > 0 && !s.shutdown && (len(s.l.listeners) != 1 || s.l.listeners[0].retry == 0) {
 		s.failf("idle, and %d wait to be accepted", len(s.kernel.backlog))
 	}

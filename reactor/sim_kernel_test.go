@@ -32,6 +32,7 @@ type simSocket struct {
 
 	watched bool
 	known   bool // it was watched once
+	told    int  // by which call of Wait it was last told of
 	want    poll.Flags
 	token   uint64
 }
@@ -124,6 +125,13 @@ func (k *simKernel) Wait(events []poll.Event, timeout time.Duration) (int, poll.
 		ready = k.confuse(ready)
 	}
 	n := copy(events, ready)
+	for _, f := range k.files {
+		for i := range events[:n] {
+			if f != nil && f.watched && f.token == events[i].Token {
+				f.told = k.waits
+			}
+		}
+	}
 	if k.s.tracing {
 		k.s.tracef("-- turn at %v: %d events %v, timeout %v", k.now, n, events[:n], timeout)
 	}
@@ -287,6 +295,9 @@ func (k *simKernel) Accept(fd int) (int, netip.AddrPort, poll.Errno) {
 
 func (k *simKernel) Recv(fd int, b []byte) (int, poll.Errno) {
 	f := k.at(fd, "Recv")
+	if f != nil && f.told != k.waits {
+		k.s.failf("%v is read from, and no event was for it", f.c)
+	}
 	if f == nil || len(b) == 0 {
 		k.s.failf("Recv of %d octets on descriptor %d", len(b), fd)
 		return 0, poll.EPERM

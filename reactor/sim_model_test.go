@@ -195,6 +195,9 @@ func (c *simConn) syncParsed() {
 	if s == nil || s.phase < phaseOpen {
 		return
 	}
+	if s.flags&flagPinged != 0 && !c.isPinged && s.phase == phaseOpen {
+		c.idlePing() // by a deadline; what was parsed in the same turn came after
+	}
 	at := int(s.parser.InputOffset())
 	if at > c.offset() {
 		c.failf("the parser has taken %d octets of %d", at, c.offset())
@@ -212,9 +215,6 @@ func (c *simConn) syncParsed() {
 				c.closing = true
 			}
 		}
-	}
-	if s.flags&flagPinged != 0 && !c.isPinged && s.phase == phaseOpen {
-		c.idlePing()
 	}
 }
 
@@ -618,7 +618,7 @@ func (c *simConn) endedBy(info CloseInfo, local bool) {
 		s.early(c, "idle timeout", c.heard, s.cfg.IdleTimeout)
 		c.failed(info, codec.ClosePolicyViolation, local)
 	case ErrMessageSlow:
-		if c.pausedAt < c.itemTime { // else it may be a message that is whole and was not looked at
+		if max(c.pausedAt, s.jumped) < c.itemTime && c.itemTime < s.clock() { // else it may be whole, and not looked at
 			s.early(c, "message timeout", c.itemTime, s.cfg.MessageTimeout)
 			if !c.incomplete() {
 				c.failf("message timeout, and no message is incomplete")
