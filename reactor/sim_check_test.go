@@ -30,7 +30,7 @@ func (c *simConn) dueBy() (by time.Duration, what string) {
 		}
 	}
 	switch {
-	case c.sock.dead:
+	case c.sock.dead || c.loose:
 	case c.refusal != nil || c.closed || c.closing || c.finished0:
 		if c.unsent() == 0 {
 			add(last, t.CloseTimeout, "close")

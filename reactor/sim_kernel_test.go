@@ -56,7 +56,6 @@ type simKernel struct {
 	waits    int
 	changes  int // grows with whatever happens that is not a mere question
 	spinning int // turns since the last change
-	fresh    []*simSocket
 	released bool
 
 	accepted           uint64
@@ -66,8 +65,7 @@ type simKernel struct {
 const simListener = 3 // its descriptor; the ones below are taken
 
 func (k *simKernel) reset(s *sim) {
-	files, fresh, past := k.files[:0], k.fresh, k.past[:0]
-	*k = simKernel{s: s, files: files, fresh: fresh, past: past}
+	*k = simKernel{s: s, files: k.files[:0], past: k.past[:0]}
 	k.files = append(k.files, nil, nil, nil, &simSocket{fd: simListener})
 }
 
@@ -123,6 +121,7 @@ func (k *simKernel) Wait(events []poll.Event, timeout time.Duration) (int, poll.
 	}
 	if k.s.faults > 0 {
 		ready = k.confuse(ready)
+		k.idle = k.idle && len(ready) == 0
 	}
 	n := copy(events, ready)
 	for _, f := range k.files {

@@ -101,6 +101,7 @@ type simConn struct {
 	failCode  codec.CloseCode
 	failWord  string
 	dropped   bool // the log was cut
+	loose     bool // memory ran out behind our close frame: any pong may be missing
 	head14    [codec.MaxHeaderSize]byte
 	headLen   int
 	payloadAt int
@@ -351,6 +352,9 @@ func (c *simConn) took(b []byte, n int) {
 
 // wire judges octets that the socket has taken.
 func (c *simConn) wire(b []byte) {
+	if c.loose {
+		return
+	}
 	n := min(len(b), len(c.answer)-c.answerAt)
 	if n > 0 {
 		if !bytes.Equal(b[:n], c.answer[c.answerAt:c.answerAt+n]) {
@@ -656,7 +660,7 @@ func (c *simConn) endedBy(info CloseInfo, local bool) {
 		c.lost(info)
 	default:
 		reset := c.sawReset && info.Err == error(syscall.ECONNRESET)
-		if !reset && !c.unwatchable || info.Remote == local {
+		if !c.unwatchable && (!reset || info.Remote == local) {
 			c.failf("Closed with %+v, reset read: %v", info, c.sawReset)
 		}
 		c.lost(info)
@@ -675,8 +679,12 @@ func (c *simConn) failed(info CloseInfo, code codec.CloseCode, local bool) {
 		c.failf("Closed with %+v, want %v", info, code)
 	}
 	switch {
-	case c.sock.dead || info.Err == ErrMemory && !c.failing:
-		c.cutLogAnyway() // to be judged by what comes, if anything does
+	case c.sock.dead:
+		c.dropped = true
+	case info.Err == ErrMemory && local && !c.failing:
+		c.loose = true
+	case info.Err == ErrMemory && !c.failing:
+		c.dropped = true // to be judged by what comes, if anything does
 	case c.failing && c.inFrame:
 		payload, _ := codec.AppendClosePayload(nil, info.Code, info.Reason)
 		if !bytes.HasPrefix(payload, c.gathered) || c.chosen && c.payloadN != len(payload) {
@@ -699,10 +707,6 @@ func (c *simConn) failed(info CloseInfo, code codec.CloseCode, local bool) {
 		c.closing = true
 	}
 }
-
-// cutLogAnyway is for a connection that cannot say everything any more: the queue
-// goes on, or the close frame comes, or nothing.
-func (c *simConn) cutLogAnyway() { c.dropped = true }
 
 // finished: the loop sends FIN.
 func (c *simConn) finished(again bool) {

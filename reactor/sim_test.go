@@ -6,7 +6,7 @@ package reactor
 // peers, a handler, other goroutines and a clock that do what they please, against
 // a model of what must come out. Everything follows from the seed:
 //
-//	go test ./reactor -run TestSimulation                  the usual few thousand
+//	go test ./reactor -run TestSimulation                  the usual 20,000
 //	go test ./reactor -run TestSimulation -sim.seeds=1000000 -sim.from=5000
 //	go test ./reactor -run TestSimulation -sim.seed=17 -v  one, with a trace
 
@@ -32,7 +32,7 @@ import (
 
 var (
 	simSeed  = flag.Int64("sim.seed", -1, "run this one seed of the simulation and print its trace")
-	simSeeds = flag.Uint64("sim.seeds", 0, "number of seeds to run; 0: a few thousand")
+	simSeeds = flag.Uint64("sim.seeds", 0, "number of seeds to run; 0: 20,000, fewer with -short or -race")
 	simFrom  = flag.Uint64("sim.from", 0, "the first seed")
 )
 
@@ -50,7 +50,7 @@ func TestSimulation(t *testing.T) {
 	}
 	n := *simSeeds
 	if n == 0 {
-		n = 6000
+		n = 20000
 		if raceAllocations > 0 {
 			n = 400
 		}
@@ -79,6 +79,25 @@ func TestSimulation(t *testing.T) {
 	wg.Wait()
 	n = min(next.Load(), end) - *simFrom
 	t.Logf("%d seeds, %.0f in a second", n, float64(n)/time.Since(began).Seconds())
+}
+
+// A seed is the same run alone and behind others, or a failure could not be replayed.
+func TestSimulationReplays(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	used := newSimWorker(false)
+	for seed := range uint64(200) {
+		fresh := newSimWorker(false)
+		for _, w := range []*simWorker{used, fresh} {
+			if err := w.run(seed); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+		a, b := &used.sim, &fresh.sim
+		if a.kernel.now != b.kernel.now || a.kernel.changes != b.kernel.changes || a.kernel.octetsUp != b.kernel.octetsUp || a.messages != b.messages {
+			t.Fatalf("seed %d: the clock ends at %v and %v, after %d and %d changes", seed, a.kernel.now, b.kernel.now, a.kernel.changes, b.kernel.changes)
+		}
+	}
 }
 
 // A simWorker runs one seed after the other and keeps what is costly to make.
