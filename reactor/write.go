@@ -337,7 +337,7 @@ func (l *loop) die(index int32, s *slot) {
 	s.flags |= flagDead
 	l.dropOutput(s)
 	l.resume(index, s, flagQueuePaused)
-	l.arm(index, s) // another deadline may hold than that of the queue
+	l.said(index, s) // nothing more can be: the wait for the peer's answer begins
 	l.again(index, s)
 }
 
