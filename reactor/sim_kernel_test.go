@@ -223,7 +223,8 @@ func (k *simKernel) Watch(fd int, token uint64, want poll.Flags) poll.Errno {
 	if f.watched {
 		k.s.failf("descriptor %d is watched twice", fd)
 	}
-	if k.fault() && k.s.rng.IntN(4) == 0 {
+	// Not while the loop shuts down, as the model takes that for one step.
+	if k.fault() && k.s.rng.IntN(4) == 0 && !k.s.l.stopping {
 		if f.c != nil {
 			f.c.unwatchable = true
 		}
