@@ -52,6 +52,7 @@ From a browser's console:
 		fs.Var(&o.maxMessage, "max-message", "the largest message, a `SIZE` in octets, KiB, MiB or GiB")
 		fs.DurationVar(&o.idle, "idle-timeout", 2*time.Minute, "close a connection that is silent for so long, a ping sent at half of it;\n0 is never")
 		fs.StringVar(&o.origins, "origin", "", "origins that may connect, a `LIST` such as https://a.example,http://b.example:8080;\nempty is any, \"same\" only pages of the host itself")
+		fs.BoolVar(&o.share, "reuseport", false, "share the TCP port with other processes that do so too; the kernel deals the\nconnections out among them")
 		fs.BoolVar(&o.bye, "bye", true, "answer a text message \"bye\" by closing")
 		return o.run
 	},
@@ -63,12 +64,13 @@ type echoOptions struct {
 	maxMessage size
 	idle       time.Duration
 	origins    string
+	share      bool
 	bye        bool
 }
 
 // config turns the flags into a reactor's configuration.
 func (o *echoOptions) config() (cfg reactor.Config, err error) {
-	cfg = reactor.Config{Loops: o.loops, MaxMessage: int64(o.maxMessage), IdleTimeout: o.idle}
+	cfg = reactor.Config{Loops: o.loops, MaxMessage: int64(o.maxMessage), IdleTimeout: o.idle, SharePort: o.share}
 	if o.loops < 1 {
 		return cfg, fmt.Errorf("-loops %d: it must be 1 or more", o.loops)
 	}
@@ -132,7 +134,7 @@ func (o *echoOptions) run() error {
 // listenError says in one line why the address cannot be had.
 func listenError(err error, addr string) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("echo: address %s is in use: end the program that has it, or choose another with -addr; if it is a Unix socket that no program has, remove the file", addr)
+		return fmt.Errorf("echo: address %s is in use: end the program that has it, or choose another with -addr, or share it with -reuseport in both; if it is a Unix socket that no program has, remove the file", addr)
 	}
 	var op *net.AddrError
 	if errors.As(err, &op) {

@@ -277,6 +277,37 @@ func TestAddressInUse(t *testing.T) {
 	}
 }
 
+// With -reuseport two programs have one address, and both are dealt connections.
+func TestReusePort(t *testing.T) {
+	a := serving(t, "-addr", "127.0.0.1:0", "-loops", "1", "-reuseport")
+	b := serving(t, "-addr", a.addr, "-loops", "1", "-reuseport")
+	const conns = 64
+	for range conns {
+		c := a.dial("tcp")
+		c.says(request+"\r\n"+hello, accepted+helloBack)
+		c.says(closeKeyless, "\x88\x00")
+		c.eof()
+	}
+	messages := 0
+	for _, p := range []*program{a, b} {
+		p.Process.Signal(syscall.SIGTERM)
+		if status := p.exit(); status != 0 {
+			t.Errorf("exit status %d; %s", status, p.errout)
+		}
+		var n int
+		if _, in, ok := strings.Cut(p.errout.String(), "messages in"); ok {
+			fmt.Sscan(in, &n)
+		}
+		if n == 0 {
+			t.Errorf("a program had no message: %s", p.errout)
+		}
+		messages += n
+	}
+	if messages != conns {
+		t.Errorf("%d messages in both, want %d", messages, conns)
+	}
+}
+
 // What the command line can have wrong: one line and a status, nothing else.
 func TestCommandLine(t *testing.T) {
 	for _, x := range []struct {
