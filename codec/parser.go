@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/hybi-go/hybi/mask"
 )
@@ -148,33 +149,69 @@ func (p *Parser) InMessage() bool { return p.flags&inMessage != 0 && p.place < a
 // input's memory is reused.
 func (p *Parser) Next(in []byte) (ev Event, n int, err error) {
 	// The short road: a server's parser between messages, and a masked text or
-	// binary frame with FIN that lies whole in the input.
-	if p.place != atFrame || p.flags != 0 || len(in) < 6 || in[0] != finBit|byte(OpText) && in[0] != finBit|byte(OpBinary) {
+	// binary frame with FIN that lies whole in the input. It takes the first two
+	// octets for one number, the second on top: length and opcode are in registers then.
+	if p.place != atFrame || p.flags != 0 || len(in) < 8 {
 		return p.next(in)
 	}
-	size, head := int(in[1])-maskBit, 6
-	if size == length16 && len(in) >= 8 {
+	le := binary.LittleEndian
+	first2 := uint(le.Uint16(in))
+	if first2&shortBits != shortFrame || (first2+1)&2 == 0 { // opcode 1 or 2
+		return p.next(in)
+	}
+	size, head := int(first2>>8)-maskBit, 6
+	if size > maxControlPayload {
 		size, head = int(binary.BigEndian.Uint16(in[2:])), 8
-		if size < length16 {
+		if first2>>8 != maskBit|length16 || size < length16 {
 			return p.next(in)
 		}
-	} else if size < 0 || size > maxControlPayload {
-		return p.next(in)
 	}
 	n = head + size
 	if n > len(in) || p.maxMessage != 0 && int64(size) > p.maxMessage {
 		return p.next(in)
 	}
 	payload := in[head:n:n]
-	mask.XOR(payload, mask.Key(in[head-4:head]))
-	if in[0] == finBit|byte(OpText) {
-		if valid, state := utf8Accept.scan(payload); valid < size || state != utf8Accept {
-			mask.XOR(payload, mask.Key(in[head-4:head])) // as it was: the long road tells where
-			return p.next(in)
+	isText := Opcode(first2&0xF) == OpText
+	if len(payload) >= 16 && len(payload) <= 32 {
+		// As mask.XOR does it, which for so few octets costs less than a call:
+		// 6.0 against 7.3 ns. That the words are ASCII is then all but free.
+		key := uint64(le.Uint32(in[2:]))
+		key |= key << 32
+		end := bits.RotateLeft64(key, -8*len(payload))
+		w, x := le.Uint64(payload)^key, le.Uint64(payload[8:])^key
+		y, z := le.Uint64(payload[len(payload)-16:])^end, le.Uint64(payload[len(payload)-8:])^end
+		if !isText || (w|x|y|z)&notASCII == 0 {
+			le.PutUint64(payload, w)
+			le.PutUint64(payload[8:], x)
+			le.PutUint64(payload[len(payload)-16:], y)
+			le.PutUint64(payload[len(payload)-8:], z)
+			p.offset += int64(n)
+			return Event{Payload: payload, Opcode: Opcode(first2 & 0xF), First: true, Last: true}, n, nil
 		}
 	}
+	key := mask.Key(in[head-4 : head])
+	if !isText {
+		mask.XOR(payload, key)
+	} else if !unmaskText(payload, key) {
+		mask.XOR(payload, key) // as it was: the long road tells where
+		return p.next(in)
+	}
 	p.offset += int64(n)
-	return Event{Payload: payload, Opcode: Opcode(in[0] & 0xF), First: true, Last: true}, n, nil
+	return Event{Payload: payload, Opcode: Opcode(first2 & 0xF), First: true, Last: true}, n, nil
+}
+
+// What Next's short road asks of a frame's first two octets, the first of them
+// lowest: FIN, no RSV bit, opcode below 4, MASK.
+const (
+	shortBits  = finBit | rsvBits | 0x0C | maskBit<<8
+	shortFrame = finBit | maskBit<<8
+)
+
+// unmaskText unmasks b and reports whether it is UTF-8, whole.
+func unmaskText(b []byte, key mask.Key) bool {
+	mask.XOR(b, key)
+	n, state := utf8Accept.scan(b)
+	return n == len(b) && state == utf8Accept
 }
 
 // next is Next without the short road.
