@@ -62,6 +62,44 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkParseRun is BenchmarkParse by runs of frames in one call.
+func BenchmarkParseRun(b *testing.B) {
+	for _, op := range []Opcode{OpBinary, OpText} {
+		for _, size := range []int{4, 16, 64, 125, 1024} {
+			b.Run(fmt.Sprintf("type=%v/size=%d", op, size), func(b *testing.B) {
+				wire, frames := wireOf(op, size)
+				in := make([]byte, len(wire))
+				spans := make([]Span, 64)
+				var p Parser
+				b.SetBytes(int64(len(wire)))
+				b.ReportAllocs()
+				for b.Loop() {
+					copy(in, wire)
+					if n, err := parseRuns(&p, in, spans); n != frames || err != nil {
+						b.Fatal(n, err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*frames), "ns/frame")
+			})
+		}
+	}
+}
+
+func parseRuns(p *Parser, in []byte, spans []Span) (frames int, err error) {
+	for len(in) > 0 {
+		k, n := p.NextRun(in, spans)
+		if k == 0 {
+			if _, n, err = p.Next(in); err != nil {
+				return frames, err
+			}
+			k = 1
+		}
+		frames += k
+		in = in[n:]
+	}
+	return frames, nil
+}
+
 // BenchmarkRefill is what the refill costs in BenchmarkParse.
 func BenchmarkRefill(b *testing.B) {
 	for _, size := range []int{16, 64, 125, 1024, 4096} {

@@ -12,12 +12,34 @@ import (
 // Replay gives stream to a new Parser in chunks that end at cuts, ascending
 // offsets, and at the stream's end. What the parser leaves is given again, ahead
 // of the next chunk. The error tells where the parser broke its contract; whether
-// it decoded rightly is for the caller to compare.
+// it decoded rightly is for the caller to compare. The stream is played twice, by
+// Next alone and by runs of short frames where there are any; that the two do not
+// differ is part of the contract.
 func Replay(c codec.Config, stream []byte, cuts ...int) (Result, error) {
+	r, err := play(c, stream, false, cuts)
+	if err != nil {
+		return r, err
+	}
+	byRuns, err := play(c, stream, true, cuts)
+	if err != nil {
+		return r, fmt.Errorf("by runs: %w", err)
+	}
+	if diff := Diff(byRuns, r); diff != "" {
+		return r, fmt.Errorf("by runs, against Next alone: %s", diff)
+	}
+	return r, nil
+}
+
+func play(c codec.Config, stream []byte, runs bool, cuts []int) (Result, error) {
 	r := replay{stream: stream, memory: bytes.Clone(stream)}
 	r.parser.Reset(c)
 	for _, cut := range append(cuts[:len(cuts):len(cuts)], len(stream)) {
 		for r.Rule == 0 {
+			if runs {
+				if err := r.run(cut); err != nil {
+					return r.Result, fmt.Errorf("input [%d:%d] after %d events: %w", r.low, cut, len(r.Events), err)
+				}
+			}
 			more, err := r.next(cut)
 			if err != nil {
 				return r.Result, fmt.Errorf("input [%d:%d] after %d events: %w", r.low, cut, len(r.Events), err)
@@ -78,6 +100,50 @@ func (r *replay) next(cut int) (more bool, err error) {
 	}
 	r.Events = Join(r.Events, Event{ev.Opcode, ev.Payload, ev.First, ev.Last})
 	return true, nil
+}
+
+// run takes a run, if there is one, gives some of it back and takes that again.
+func (r *replay) run(cut int) error {
+	in := r.memory[r.low:cut:cut]
+	var spans [7]codec.Span
+	k, n := r.parser.NextRun(in, spans[:])
+	if k == 0 {
+		if n != 0 || !bytes.Equal(in, r.stream[r.low:cut]) {
+			return fmt.Errorf("no run, but %d octets taken, or some changed", n)
+		}
+		return nil
+	}
+	if back := r.low % (k + 1); back > 0 {
+		from := r.parser.UnreadRun(in, spans[k-back:k])
+		if !bytes.Equal(in[from:], r.stream[r.low+from:cut]) || r.parser.InputOffset() != int64(r.low+from) {
+			return fmt.Errorf("the last %d of a run of %d are given back changed, or to %d", back, k, r.parser.InputOffset())
+		}
+		again, size := r.parser.NextRun(in[from:], spans[k-back:k])
+		if again != back || from+size != n {
+			return fmt.Errorf("%d of %d frames given back, %d taken again, of %d octets", back, k, again, size)
+		}
+		for i := range spans[k-back : k] {
+			spans[k-back+i].Start += uint32(from)
+			spans[k-back+i].End += uint32(from)
+		}
+	}
+	at := 0
+	for _, s := range spans[:k] {
+		payload := s.Payload(in)
+		if int(s.Start) != at+6 || cap(payload) != len(payload) {
+			return fmt.Errorf("span %+v, the frame begins at %d", s, at)
+		}
+		at = int(s.End)
+		r.Events = Join(r.Events, Event{s.Opcode, payload, true, true})
+	}
+	r.low += n
+	if at != n || r.parser.InputOffset() != int64(r.low) {
+		return fmt.Errorf("a run of %d octets ends at %d, InputOffset is %d", n, at, r.parser.InputOffset())
+	}
+	if end := min(cut, r.low+512); !bytes.Equal(r.memory[r.low:end], r.stream[r.low:end]) {
+		return errors.New("octets behind the run were changed")
+	}
+	return nil
 }
 
 // failed checks that an error is as it should be, and stays.

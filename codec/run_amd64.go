@@ -1,0 +1,20 @@
+//go:build !purego
+
+package codec
+
+import "golang.org/x/sys/cpu"
+
+// Set once, before anything runs.
+var useAVX2 = cpu.X86.HasAVX2
+
+// shortFrames fills spans with the run of short frames at in[n:], and returns
+// their number and where they end. It leaves text that is not ASCII alone.
+func shortFrames(in []byte, n int, spans []Span, limit int) (k, at int) {
+	if !useAVX2 || len(in)-n < shortHead {
+		return 0, n
+	}
+	return shortFramesAVX2(&in[0], len(in), n, &spans[0], len(spans), limit)
+}
+
+//go:noescape
+func shortFramesAVX2(in *byte, end, at int, spans *Span, room, limit int) (k, next int)
