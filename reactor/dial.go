@@ -42,13 +42,12 @@ func newDialing(network, addr string, req handshake.ClientRequest, state any, cf
 
 // dialed takes on a socket that is being connected.
 func (l *loop) dialed(fd int, peer netip.AddrPort, d *dialing) {
-	index, s := l.occupy(fd, peer, codec.Client, poll.Writable)
-	switch {
-	case s == nil && l.ended:
-		l.tellDialFailed(d.state, ErrShutdown)
-		return
-	case s == nil:
-		l.tellDialFailed(d.state, ErrConns)
+	index, s, err := l.occupy(fd, peer, codec.Client, poll.Writable)
+	if err != nil {
+		if l.ended {
+			err = ErrShutdown
+		}
+		l.tellDialFailed(d.state, err)
 		return
 	}
 	s.phase, s.user = phaseDialing, d.state
@@ -101,7 +100,7 @@ func (l *loop) response(index int32, s *slot, head []byte) {
 // dialFailed tells the handler that a connection was not opened, and closes the
 // socket: the server has been told nothing that it could miss.
 func (l *loop) dialFailed(index int32, s *slot, err error) {
-	state := s.user
+	state := s.in.dial.state // as given to Dial: s.user may be another by now
 	l.release(index, s)
 	l.tellDialFailed(state, err)
 }

@@ -314,13 +314,19 @@ func (l *loop) goOnWith(index int32, s *slot) {
 	}
 }
 
-// doomed fails s if a handler's call has made that necessary.
+// doomed fails s if a handler's call has made that necessary, or if there was no
+// memory for the rest of a client's request.
 func (l *loop) doomed(index int32, s *slot) bool {
 	if s.doom == 0 {
 		return false
 	}
 	code := s.doom
 	s.doom = 0
+	if s.phase == phaseOpening && s.flags&flagClient != 0 {
+		l.stats.memoryFull.Add(1)
+		l.dialFailed(index, s, ErrMemory)
+		return true
+	}
 	if s.phase != phaseOpen && s.phase != phaseClosing {
 		return false
 	}

@@ -14,8 +14,8 @@ const refusalReserve = 64
 
 // accepted makes a connection of a socket whose peer's request is awaited.
 func (l *loop) accepted(fd int, peer netip.AddrPort) {
-	index, s := l.occupy(fd, peer, codec.Server, poll.Readable)
-	if s == nil {
+	index, s, err := l.occupy(fd, peer, codec.Server, poll.Readable)
+	if err != nil {
 		l.stats.refused[handshake.KindTooManyConns].Add(1)
 		return
 	}
@@ -31,8 +31,8 @@ func (l *loop) accepted(fd int, peer netip.AddrPort) {
 // adopted makes a connection of a socket whose handshake was done elsewhere;
 // prefix is what was read behind it.
 func (l *loop) adopted(fd int, peer netip.AddrPort, role codec.Role, prefix []byte) {
-	index, s := l.occupy(fd, peer, role, poll.Readable)
-	if s == nil {
+	index, s, err := l.occupy(fd, peer, role, poll.Readable)
+	if err != nil {
 		l.stats.refused[handshake.KindTooManyConns].Add(1)
 		return
 	}
@@ -57,9 +57,9 @@ func (l *loop) settle(index int32, s *slot) {
 	}
 }
 
-// occupy takes a slot for a socket and has the poller watch it. It returns nil,
-// and the socket is closed, if there is none to be had.
-func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role, want poll.Flags) (int32, *slot) {
+// occupy takes a slot for a socket and has the poller watch it. If that cannot be,
+// the socket is closed.
+func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role, want poll.Flags) (int32, *slot, error) {
 	held := l.conns.n.Add(1)
 	index, s := int32(noSlot), (*slot)(nil)
 	if held <= l.conns.max+refusalReserve && !l.ended {
@@ -68,7 +68,7 @@ func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role, want poll.Fl
 	if s == nil {
 		l.conns.n.Add(-1)
 		l.kernel.Close(fd)
-		return noSlot, nil
+		return noSlot, nil, ErrConns
 	}
 	l.stats.conns.Add(1)
 	s.fd, s.phase = int32(fd), phaseOpening
@@ -78,13 +78,13 @@ func (l *loop) occupy(fd int, peer netip.AddrPort, role codec.Role, want poll.Fl
 	if e := l.kernel.Watch(fd, l.token(index), s.watched); e != 0 {
 		l.stats.acceptFailed.Add(1)
 		l.release(index, s)
-		return noSlot, nil
+		return noSlot, nil, e.Err()
 	}
 	s.parser.Reset(codec.Config{Role: role, MaxMessage: l.cfg.MaxMessage, MaxFragments: l.cfg.MaxFragments})
 	if role == codec.Client {
 		s.flags |= flagClient
 	}
-	return index, s
+	return index, s, nil
 }
 
 // lost ends a handshake that its peer has not finished.

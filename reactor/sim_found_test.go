@@ -5,6 +5,10 @@ package reactor
 // Faults that the simulation has found, each by itself.
 
 import (
+	"bufio"
+	"net/http"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,5 +172,63 @@ func TestDeadlinesOfOneTick(t *testing.T) {
 	}
 	first.fin, second.fin = true, true
 	d.settle()
+	d.finish()
+}
+
+// A client whose request finds no memory for what the socket does not take of it is
+// told so at once: nobody will ever answer half of a request.
+func TestNoMemoryForRequest(t *testing.T) {
+	h := newCaller()
+	d := scriptLoop(t, Config{HandshakeTimeout: -1}, h)
+	s := d.dialing("mine")
+	d.pool.limit = 0
+	s.room = 10
+	d.settle()
+	select {
+	case f := <-h.failures:
+		if f.err != ErrMemory || f.state != "mine" {
+			t.Errorf("failed with %v, state %v", f.err, f.state)
+		}
+	default:
+		t.Error("DialFailed was not called")
+	}
+	if st := d.stats(); st.DialsFailed != 1 || st.MemoryFull != 1 {
+		t.Errorf("counted %d and %d", st.DialsFailed, st.MemoryFull)
+	}
+	d.finish()
+}
+
+// A client's socket for which the poller has no memory is not one connection too many.
+func TestDialNotWatched(t *testing.T) {
+	h := newCaller()
+	d := scriptLoop(t, Config{}, h)
+	d.l.kernel = &refusing{script: d.script, refuse: true}
+	d.dialing("mine")
+	if f := await(t, "DialFailed", h.failures); f.err != error(syscall.ENOMEM) || f.state != "mine" {
+		t.Errorf("failed with %v, state %v", f.err, f.state)
+	}
+	d.finish()
+}
+
+// DialFailed gets the state that was given to Dial, although Dialed has set another
+// before it panicked.
+func TestDialFailedState(t *testing.T) {
+	h := newCaller()
+	d := scriptLoop(t, Config{}, h)
+	h.onDialed = func(c Conn) {
+		c.SetState("other")
+		panic("in Dialed")
+	}
+	s := d.dialing("mine")
+	s.room = -1
+	d.settle()
+	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(s.took())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.arrives(s, string(switching(req, "")))
+	if f := await(t, "DialFailed", h.failures); f.err != ErrPanic || f.state != "mine" {
+		t.Errorf("failed with %v, state %v", f.err, f.state)
+	}
 	d.finish()
 }
