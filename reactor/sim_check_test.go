@@ -30,6 +30,8 @@ func (c *simConn) dueBy() (by time.Duration, what string) {
 		}
 	}
 	switch {
+	case c.opening():
+		add(c.since, t.HandshakeTimeout, "handshake")
 	case c.sock.dead || c.loose:
 	case c.refusal != nil || c.closed || c.closing || c.finished0:
 		if c.unsent() == 0 {
@@ -48,7 +50,8 @@ func (c *simConn) dueBy() (by time.Duration, what string) {
 			}
 		}
 		if c.unsent() > 0 {
-			add(c.progress, t.WriteTimeout, "write")
+			// A request may have waited for long, held to the handshake's.
+			add(max(c.progress, c.openedAt-t.WriteTimeout), t.WriteTimeout, "write")
 		}
 	}
 	return by, what
@@ -85,6 +88,9 @@ func (s *sim) checkTurn() {
 	s.endOfTurn()
 	keep := s.live[:0]
 	for _, c := range s.live {
+		if c.dial != nil {
+			c.checkDial()
+		}
 		if c.gone {
 			continue
 		}
@@ -146,6 +152,11 @@ func (s *sim) checkSlots() {
 		}
 		s.checkSlot(index, sl)
 	}
+	for _, in := range l.spareIn {
+		if in.dial != nil || in.carry != nil {
+			s.failf("a spare record of input is not empty")
+		}
+	}
 	free := 0
 	for index := l.slab.free; index != noSlot && free <= int(l.slab.made); index = l.slab.at(index).next {
 		free++
@@ -200,6 +211,7 @@ func (s *sim) checkSlot(index int32, sl *slot) {
 	if d := l.deadline(sl); d.at != 0 && (sl.due == 0 || sl.due > max(d.at, l.wheel.at+1)) && !ready {
 		c.failf("deadline %d at tick %d, in the wheel for %d", d.kind, d.at, sl.due)
 	}
+	c.checkRecord(sl)
 	s.checkQueue(c, sl)
 }
 
@@ -208,7 +220,7 @@ func (s *sim) checkQueue(c *simConn, sl *slot) {
 	if n, most := sl.out.queued(), s.cfg.MaxQueued+len(c.answer)+12*readSize; n > most {
 		c.failf("%d octets queued", n)
 	}
-	if sl.flags&flagDead != 0 || !c.opened || c.dropped || s.poor() {
+	if sl.flags&flagDead != 0 || !c.opened && c.dial == nil || c.dropped || s.poor() {
 		return
 	}
 	if n := sl.out.queued(); n != c.unsent() {
@@ -277,6 +289,7 @@ func (s *sim) checkGauges() {
 		{"closed", st.closed.Load(), s.closes},
 		{"octets in", st.octetsIn.Load(), s.kernel.octetsIn},
 		{"octets out", st.octetsOut.Load(), s.kernel.octetsUp},
+		{"failed dials", st.dialsFailed.Load(), s.dialsFailed},
 		{"handler panics", st.handlerPanics.Load(), s.panicked},
 	} {
 		if x.got != x.want {
@@ -299,6 +312,11 @@ func (s *sim) checkIdle() {
 		if sl := c.slot(); sl != nil {
 			flags = sl.flags
 		}
+		if c.opening() {
+			if why := c.dialStuck(); why != "" {
+				c.failf("idle, and %s", why)
+			}
+		}
 		switch {
 		case f.dead:
 			continue
@@ -312,7 +330,7 @@ func (s *sim) checkIdle() {
 			c.failf("idle, and %d messages of %d were delivered", c.told, c.due(c.offset()))
 		case flags&flagPaused == 0 && c.opened && !c.closed && !c.closing && c.stream.rule != 0 && c.offset() > c.stream.ruleAt:
 			c.failf("idle, and a violation has not been seen")
-		case !c.opened && len(c.head.octets) > 0 && c.refusal == nil && c.head.refusal == nil && c.received >= len(c.head.octets):
+		case !c.opened && c.dial == nil && len(c.head.octets) > 0 && c.refusal == nil && c.head.refusal == nil && c.received >= len(c.head.octets):
 			c.failf("idle, and a request has no answer")
 		}
 	}

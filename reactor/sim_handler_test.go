@@ -38,13 +38,25 @@ func (h *simHandler) Opened(c Conn) {
 	}
 	sc.conn, sc.opened = c, true
 	s.conns0 = append(s.conns0, sc)
-	if len(sc.head.octets) > 0 {
+	want := any(nil)
+	if d := sc.dial; d != nil {
+		want = sc
+		if !d.answer.opens || d.failed || sc.received < len(sc.head.octets) || !d.dialed && s.l.dialer != nil {
+			sc.failf("Opened, head %d octets of %d, which opens: %v; dialed %v, failed %v", sc.received, len(sc.head.octets), d.answer.opens, d.dialed, d.failed)
+		}
+	} else if len(sc.head.octets) > 0 {
 		sc.answer = []byte(accepted)
 		if sc.head.refusal != nil || sc.received < len(sc.head.octets) {
 			sc.failf("Opened, head %d octets of %d, want %v", sc.received, len(sc.head.octets), sc.head.refusal)
 		}
 	}
-	sc.itemTime, sc.progress = s.clock(), s.clock()
+	if c.State() != want {
+		sc.failf("in Opened: state %v", c.State())
+	}
+	sc.itemTime, sc.openedAt = s.clock(), s.clock()
+	if sc.dial == nil || sc.unsent() == 0 {
+		sc.progress = s.clock()
+	}
 	sc.advance()
 	s.tracef("%v: Opened", sc)
 	s.opens++
@@ -170,7 +182,7 @@ func (s *sim) act1(sc *simConn, place simPlace) {
 	if rng.IntN(3) == 0 {
 		target = s.conns0[rng.IntN(len(s.conns0))] // any, of the past too
 	}
-	switch rng.IntN(12) {
+	switch rng.IntN(13) {
 	case 0, 1, 2, 3:
 		op, payload := s.payload()
 		s.send(target, op, payload, false)
@@ -192,6 +204,8 @@ func (s *sim) act1(sc *simConn, place simPlace) {
 		if s.panics && rng.IntN(4) == 0 {
 			s.panicIn(sc, place)
 		}
+	case 12:
+		s.connect()
 	}
 }
 

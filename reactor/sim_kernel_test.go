@@ -19,16 +19,18 @@ type simSocket struct {
 	fd int
 	c  *simConn // nil for a listener
 
-	in       []byte // arrived and not read
-	fin      bool   // the peer's FIN stands behind in
-	hup      bool   // both directions are over: a reset, or a Unix peer's close
-	reset    bool   // reading ends with ECONNRESET, not FIN
-	capacity int    // octets that wait for the peer to read, at most
-	lowat    int    // free octets from which on the socket is told writable
-	buffered int
-	shut     bool // FIN was sent by the loop
-	dead     bool // Send was told of a fatal error
-	shared   bool // there is another descriptor for it, so that Close does not end the watch
+	in         []byte // arrived and not read
+	fin        bool   // the peer's FIN stands behind in
+	hup        bool   // both directions are over: a reset, or a Unix peer's close
+	reset      bool   // reading ends with ECONNRESET, not FIN
+	capacity   int    // octets that wait for the peer to read, at most
+	lowat      int    // free octets from which on the socket is told writable
+	buffered   int
+	shut       bool       // FIN was sent by the loop
+	dead       bool       // Send was told of a fatal error
+	connecting bool       // neither direction is there yet
+	errno      poll.Errno // how connecting has failed, until that is told
+	shared     bool       // there is another descriptor for it, so that Close does not end the watch
 
 	watched bool
 	known   bool // it was watched once
@@ -40,7 +42,7 @@ type simSocket struct {
 // readable, writable: as epoll would tell.
 func (k *simSocket) readable() bool { return len(k.in) > 0 || k.fin || k.reset }
 func (k *simSocket) writable() bool {
-	return k.hup || k.capacity-k.buffered >= k.lowat
+	return k.hup || !k.connecting && k.capacity-k.buffered >= k.lowat
 }
 
 type simKernel struct {
@@ -318,6 +320,11 @@ func (k *simKernel) recv(f *simSocket, b []byte) (int, poll.Errno) {
 	case k.fault():
 		return 0, [...]poll.Errno{poll.EINTR, poll.EAGAIN}[k.s.rng.IntN(2)]
 	case len(f.in) > 0:
+	case f.errno != 0:
+		e := f.errno
+		f.c.dial.told, f.errno = e, 0
+		k.changes++
+		return 0, e
 	case f.reset:
 		f.c.sawReset, f.reset, f.fin = true, false, true
 		k.changes++
@@ -367,12 +374,15 @@ func (k *simKernel) send(f *simSocket, b []byte) (int, poll.Errno) {
 		if f.reset && k.s.rng.IntN(2) == 0 { // the error is told once
 			f.reset, f.fin, e = false, true, poll.ECONNRESET
 		}
+		if f.errno != 0 {
+			e, f.errno = f.errno, 0
+		}
 		return 0, e
 	case k.fault():
 		return 0, [...]poll.Errno{poll.EINTR, poll.EAGAIN, poll.ENOBUFS, poll.ENOMEM}[k.s.rng.IntN(4)]
 	}
 	n := min(len(b), f.capacity-f.buffered)
-	if n == 0 {
+	if n == 0 || f.connecting {
 		return 0, poll.EAGAIN
 	}
 	if n > 1 && k.fault() {
@@ -420,6 +430,3 @@ func (k *simKernel) Close(fd int) poll.Errno {
 	}
 	return 0
 }
-
-// Connected belongs to Kernels that dial. This one does not.
-func (k *simKernel) Connected(fd int) poll.Errno { return 0 }

@@ -55,6 +55,7 @@ type simConn struct {
 	role   codec.Role
 	sock   *simSocket
 	peer   simPeerScript
+	dial   *simDial // or nil: accepted or adopted
 
 	// The way in.
 	head     simHead // of the request; empty if adopted
@@ -114,6 +115,7 @@ type simConn struct {
 
 	// When things happened, by the clock of the turn.
 	since     time.Duration // accepted or adopted
+	openedAt  time.Duration
 	heard     time.Duration
 	progress  time.Duration // the socket took some, or the first came to wait
 	closeSent time.Duration
@@ -297,6 +299,10 @@ func (c *simConn) offered(b []byte) {
 	if c.opened || c.answer != nil {
 		return
 	}
+	if c.dial != nil {
+		c.failf("sent before it is known to be connected: %s", short(b))
+		return
+	}
 	c.refusal = simRefused[string(b)]
 	if c.refusal == nil {
 		c.failf("sent before it is open, and no refusal: %s", short(b))
@@ -429,6 +435,8 @@ func (c *simConn) header(b []byte) []byte {
 	}
 	if masked := c.head14[1]&0x80 != 0; masked != (c.role == codec.Client) {
 		c.failf("a frame is masked: %v", masked)
+	} else if masked {
+		c.useKey(c.head14[c.headLen-4 : c.headLen])
 	}
 	if form := (simEntry{payload: c.now.payload}); !c.failing && c.headLen+size != form.size(c.role) {
 		c.failf("frame %x of %d octets: want %v of %d", c.head14[:c.headLen], size, c.now.op, len(c.now.payload))
@@ -714,6 +722,9 @@ func (c *simConn) finished(again bool) {
 	if again {
 		c.failf("FIN twice")
 	}
+	if c.role == codec.Client && c.info.Clean { // RFC 6455 §7.1.1
+		c.failf("the client ends first behind a clean close")
+	}
 	c.finished0, c.finAt = true, c.s.clock()
 }
 
@@ -740,6 +751,11 @@ func (c *simConn) offeredAll(what string) {
 
 // released: the loop closes the descriptor.
 func (c *simConn) released(f *simSocket) {
+	if c.opening() { // nothing is owed to the server
+		c.gone = true
+		c.s.dialsFailed++
+		return
+	}
 	c.offeredAll("close")
 	s, now := c.s, c.s.clock()
 	c.gone = true

@@ -144,8 +144,13 @@ func (s *sim) connect() {
 	s.peers--
 	rng := s.rng
 	c := &simConn{s: s, number: len(s.all)}
-	adopt := rng.IntN(4) == 0
-	if adopt && rng.IntN(3) > 0 {
+	adopt, dial := false, false
+	switch rng.IntN(8) {
+	case 0, 1:
+		adopt = true
+		c.role = pick(s, codec.Server, codec.Client)
+	case 2, 3, 4:
+		dial = true
 		c.role = codec.Client
 	}
 	number := rng.IntN(simNumbers)
@@ -153,7 +158,12 @@ func (s *sim) connect() {
 		number = rng.IntN(1 << 30)
 	}
 	c.stream = streamOf(simStreamKey{c.role, s.limit, number})
-	if !adopt {
+	switch {
+	case dial:
+		if s.newDial(c); s.failed != nil {
+			return
+		}
+	case !adopt:
 		c.head = simHeads[0]
 		if rng.IntN(3) == 0 {
 			c.head = simHeads[rng.IntN(len(simHeads))]
@@ -161,6 +171,9 @@ func (s *sim) connect() {
 	}
 	p := &c.peer
 	p.outbox = append([]byte(c.head.octets), c.stream.wire...)
+	if dial && c.head.octets == "" {
+		p.outbox = nil
+	}
 	if rng.IntN(4) == 0 {
 		p.outbox = p.outbox[:rng.IntN(len(p.outbox)+1)]
 	}
@@ -176,12 +189,15 @@ func (s *sim) connect() {
 		c.sock.lowat = c.sock.capacity / 3
 	}
 	s.all = append(s.all, c)
-	s.tracef("%v: %v, head %d, stream %d octets, adopted %v, %+v", c, c.role, len(c.head.octets), len(c.stream.wire), adopt, *c.sock)
-	if adopt {
+	s.tracef("%v: %v, head %d, stream %d octets, adopted %v, dialed %v, %+v", c, c.role, len(c.head.octets), len(c.stream.wire), adopt, dial, *c.sock)
+	switch {
+	case adopt:
 		s.adopt(c)
-		return
+	case dial:
+		s.dial(c)
+	default:
+		s.kernel.backlog = append(s.kernel.backlog, c)
 	}
-	s.kernel.backlog = append(s.kernel.backlog, c)
 }
 
 // adopt gives the loop a socket whose handshake is done, as Reactor.Adopt does.
@@ -216,6 +232,16 @@ func (s *sim) peerStep(c *simConn) {
 	if c.gone || f.hup {
 		return
 	}
+	if f.connecting {
+		if s.rng.IntN(2) == 0 {
+			s.connects(c)
+		}
+		return
+	}
+	if c.opening() && s.rng.IntN(4) > 0 {
+		f.buffered = 0 // a server reads the request, whatever it does later
+		s.kernel.changes++
+	}
 	if p.reads > 0 && f.buffered > 0 && s.rng.IntN(2) == 0 {
 		n := min(f.buffered, 1+s.rng.IntN(p.reads))
 		f.buffered -= n
@@ -229,8 +255,16 @@ func (s *sim) peerStep(c *simConn) {
 		c.peerCloses()
 	}
 	switch {
+	case p.given < len(p.outbox) && c.silent():
+		if s.rng.IntN(30) == 0 {
+			s.endPeer(c)
+		}
 	case p.given < len(p.outbox):
-		s.give(c, 1+s.rng.IntN(p.chunk))
+		n := 1 + s.rng.IntN(p.chunk)
+		if c.opening() && c.dial.whole {
+			n += max(0, len(c.head.octets)-p.given)
+		}
+		s.give(c, n)
 	case p.answers && f.shut || p.ending != endNot && s.rng.IntN(4) == 0:
 		s.endPeer(c)
 	case s.rng.IntN(60) == 0:
@@ -313,13 +347,16 @@ func (s *sim) finale() {
 	}
 	for range 4 { // what is read makes room for more
 		for _, c := range s.all {
+			if !c.gone && c.sock.connecting && s.rng.IntN(8) > 0 {
+				s.connects(c)
+			}
 			if !c.gone && !c.sock.hup && s.rng.IntN(8) > 0 {
 				c.sock.buffered, c.sock.capacity, c.sock.lowat = 0, 1<<20, 1
-				if !c.peer.ended {
+				if !c.peer.ended && !c.silent() {
 					s.give(c, len(c.peer.outbox))
 				}
 			}
-			if !c.gone && !c.peer.ended && s.rng.IntN(3) > 0 {
+			if !c.gone && !c.peer.ended && !c.sock.connecting && s.rng.IntN(3) > 0 {
 				s.endPeer(c)
 			}
 		}
@@ -368,6 +405,11 @@ func (s *sim) over() {
 	}
 	if st.Opened != st.Closed || !s.kernel.released {
 		s.failf("%d opened, %d closed, kernel released %v", st.Opened, st.Closed, s.kernel.released)
+	}
+	for _, c := range s.all {
+		if c.dial != nil && c.dial.taken {
+			c.checkDial()
+		}
 	}
 	for _, c := range s.conns0 {
 		if !c.closed || c.conn.Send(codec.OpText, nil) != ErrClosed || c.conn.Handle().Send(codec.OpText, nil) != ErrClosed {

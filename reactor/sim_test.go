@@ -12,6 +12,7 @@ package reactor
 
 import (
 	"context"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -139,8 +140,10 @@ type sim struct {
 	inPieces  bool
 	panics    bool
 	closeOdds int
-	budget    int // calls that handlers may still make
-	peers     int // that may still connect
+	words     uint32 // drawn from simRandom
+	used      []bool // of them, those that were keys
+	budget    int    // calls that handlers may still make
+	peers     int    // that may still connect
 
 	live   []*simConn // sockets that the loop holds
 	all    []*simConn
@@ -156,9 +159,9 @@ type sim struct {
 	jumped            time.Duration // when the clock last did
 	lastChange        int
 
-	opens, closes, messages, panicked uint64
-	events                            []poll.Event
-	scratch                           []byte
+	opens, closes, messages, panicked, dialsFailed uint64
+	events                                         []poll.Event
+	scratch                                        []byte
 }
 
 func (s *sim) failf(format string, args ...any) {
@@ -193,7 +196,7 @@ func (w *simWorker) run(seed uint64) (err error) {
 	*s = sim{
 		seed: seed, w: w, rng: w.rng, tracing: w.tracing, kernel: s.kernel, bound: math.MaxUint64,
 		live: s.live[:0], all: s.all[:0], conns0: s.conns0[:0], waiting: s.waiting[:0], taken: s.taken[:0],
-		events: s.events[:0], scratch: s.scratch[:0],
+		events: s.events[:0], scratch: s.scratch[:0], used: s.used[:0],
 	}
 	s.kernel.reset(s)
 	s.draw()
@@ -246,7 +249,7 @@ func (s *sim) begin() {
 	if err := s.cfg.complete(); err != nil {
 		panic(err)
 	}
-	s.cfg.random = simRandom{s.rng}
+	s.cfg.random = simRandom{s}
 	if w.pool == nil {
 		w.pool = new(pool)
 	}
@@ -283,18 +286,41 @@ func (s *sim) begin() {
 	if s.rng.IntN(2) == 0 {
 		s.l.drainer = nil
 	}
+	if s.rng.IntN(4) == 0 {
+		s.l.dialer = nil
+	}
 	s.l.listen(simListener, false)
 	s.tracef("%+v, pieces %v, echo %v, faults %d, memory %d", s.cfg, s.inPieces, s.echo, s.faults, s.pool.limit)
 }
 
-// simRandom gives masking-keys that follow from the seed.
-type simRandom struct{ rng *rand.Rand }
+// simRandom gives keys that follow from the seed: words of which no two are the same,
+// and whose number can be told from them.
+type simRandom struct{ s *sim }
 
 func (r simRandom) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = byte(r.rng.Uint32())
+	for i := 0; i < len(b); i += 4 {
+		binary.BigEndian.PutUint32(b[i:], r.s.word(r.s.words))
+		r.s.words++
 	}
+	r.s.used = append(r.s.used, make([]bool, len(b)/4)...)
 	return len(b), nil
+}
+
+// simStep is odd, so that multiplying by it can be undone: simBack does.
+const simStep, simBack uint32 = 0x9E3779B1, 0x0E8B2F51
+
+func (s *sim) word(n uint32) uint32 { return uint32(s.seed)*0x85EBCA6B + (n+1)*simStep }
+
+// useKey notes that a masking-key was used, and fails if it was before, or was not
+// drawn.
+func (c *simConn) useKey(key []byte) {
+	s := c.s
+	n := (binary.BigEndian.Uint32(key)-uint32(s.seed)*0x85EBCA6B)*simBack - 1
+	if n >= s.words || s.used[n] {
+		c.failf("masking-key %x is not a random one, or was used before", key)
+		return
+	}
+	s.used[n] = true
 }
 
 // A simLogger gets what the loop logs: panics, which must be the simulation's own.
