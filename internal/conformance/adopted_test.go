@@ -110,6 +110,7 @@ func (p *peer) expectMasked(want string, seen map[string]int) {
 	p.Helper()
 	raw := make([]byte, len(want)+4*len(headerEnds(want)))
 	n, err := io.ReadFull(p.conn, raw)
+	p.got += n
 	if err != nil {
 		p.Fatalf("%d of %d octets: %v", n, len(raw), err)
 	}

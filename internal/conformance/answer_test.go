@@ -1,8 +1,7 @@
 package conformance
 
 // RFC 6455 §4.1 and §4.2.2 as a client sees them: which answers open a connection.
-// They are the answers to one key, which a client that dials does not reuse; so they go
-// to handshake alone.
+// They are the answers to the RFC's key; Answer.to makes them those to another.
 
 import (
 	"errors"
@@ -42,12 +41,22 @@ func responses() (all []Answer) {
 	good("Connection as a list", switching+up+"Connection: keep-alive, Upgrade\r\n"+acc+end)
 	good("a subprotocol that was offered", switching+up+conn+acc+"Sec-WebSocket-Protocol: chat\r\n"+end)
 	good("other headers", switching+"Date: Thu, 01 Jan 2026 23:00:00 GMT\r\nServer: x\r\n"+up+conn+acc+"Set-Cookie: a=b\r\n"+end)
+	good("Connection over two lines", switching+up+"Connection: keep-alive\r\n"+conn+acc+end)
+	good("empty body announced", switching+up+conn+acc+"Content-Length: 0\r\n"+end)
+	good("obs-text and a tab", switching+up+conn+acc+"Server: caf\xe9\t\xff\x80\r\n"+end)
+	good("obs-text in the phrase", "HTTP/1.1 101 caf\xe9\r\n"+up+conn+acc+end)
+	good("a hundred header lines", switching+up+conn+acc+strings.Repeat("X: y\r\n", 97)+end)
+	good("a head of 8192 octets", switching+up+conn+acc+"Server: "+strings.Repeat("s", 8192-len(switching+up+conn+acc+"Server: \r\n"+end))+"\r\n"+end)
+	good("100 Continue and Processing first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"+accepted)
 	good("an interim answer first", "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"+accepted)
 
 	for _, status := range []string{"100 Continue\r\n\r\nHTTP/1.1 404 Not Found", "200 OK", "301 Moved Permanently", "401 Unauthorized", "403 Forbidden", "426 Upgrade Required", "503 Service Unavailable"} {
 		bad("4.1", "status "+status, handshake.ResponseStatus, "HTTP/1.1 "+status+"\r\n"+up+conn+acc+end)
 	}
-	for _, line := range []string{"HTTP/1.1 101", "HTTP/1.1  101 x", "HTTP/1.1 1O1 x", "HTTP/1.1 10 x", "http/1.1 101 x", "ICY 200 OK", "101 Switching Protocols"} {
+	for _, status := range []string{"200 OK", "302 Found", "400 Bad Request", "401 Unauthorized"} {
+		bad("4.1", "status "+status+" with a body", handshake.ResponseStatus, "HTTP/1.1 "+status+"\r\nContent-Length: 5\r\nLocation: /x\r\n\r\n§hello")
+	}
+	for _, line := range []string{"", "HTTP/1.1 101", "HTTP/1.1  101 x", "HTTP/1.1 1O1 x", "HTTP/1.1 10 x", "http/1.1 101 x", "ICY 200 OK", "101 Switching Protocols"} {
 		bad("4.1", fmt.Sprintf("status line %q", line), handshake.ResponseStatusLine, line+"\r\n§"+up+conn+acc+end)
 	}
 	bad("4.1", "HTTP/1.0", handshake.ResponseHTTPVersion, strings.Replace(accepted, "1.1", "1.0", 1))
@@ -55,6 +64,11 @@ func responses() (all []Answer) {
 	bad("4.1", "bare LF", handshake.ResponseControl, switching+"Upgrade: websocket\n§"+conn+acc+end)
 	bad("4.1", "bare CR", handshake.ResponseControl, switching+"Upgrade: websocket\rX§")
 	bad("4.1", "NUL", handshake.ResponseControl, switching+"Upgrade: web\x00§socket\r\n"+conn+acc+end)
+	bad("4.1", "a TLS alert", handshake.ResponseControl, "\x15§\x03\x01\x00\x02\x02\x0a")
+	bad("4.1", "no colon", handshake.ResponseHeader, switching+"Upgrade websocket\r\n§"+conn+acc+end)
+	bad("4.1", "no name", handshake.ResponseHeader, switching+": websocket\r\n§"+conn+acc+end)
+	bad("4.1", "obs-text in a name", handshake.ResponseHeader, switching+"Upgrad\xe9: websocket\r\n§"+conn+acc+end)
+	bad("4.1", "folding of the first header", handshake.ResponseHeader, switching+" x\r\n§"+up+conn+acc+end)
 	bad("4.1", "folding", handshake.ResponseHeader, switching+"Upgrade:\r\n websocket\r\n§"+conn+acc+end)
 	bad("4.1", "space before the colon", handshake.ResponseHeader, switching+"Upgrade : websocket\r\n§"+conn+acc+end)
 	bad("4.1", "Upgrade missing", handshake.ResponseUpgrade, switching+conn+acc+end)
@@ -78,6 +92,9 @@ func responses() (all []Answer) {
 		bad("11.3.4", fmt.Sprintf("subprotocol %q", v), handshake.ResponseSubprotocol, switching+up+conn+acc+"Sec-WebSocket-Protocol: "+v+"\r\n"+end)
 	}
 	bad("11.3.4", "subprotocol doubled", handshake.ResponseSubprotocol, switching+up+conn+acc+strings.Repeat("Sec-WebSocket-Protocol: chat\r\n", 2)+end)
+	bad("4.1", "a body announced by 101", handshake.ResponseBody, switching+up+conn+acc+"Content-Length: 5\r\n\r\n§hello")
+	bad("4.1", "a chunked body announced by 101", handshake.ResponseBody, switching+up+conn+acc+"Transfer-Encoding: chunked\r\n"+end)
+	bad("10.4", "interim answers without end", handshake.ResponseHeadTooLarge, strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 300)[:8192]+"§HTTP/1.1")
 	bad("4.1", "a body announced", handshake.ResponseBody, "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n§hello")
 	bad("10.4", "header without end", handshake.ResponseHeadTooLarge, (switching + "Server: " + strings.Repeat("s", 8192))[:8192]+"§s")
 	bad("10.4", "too many headers", handshake.ResponseTooManyHeaders, switching+up+conn+acc+strings.Repeat("X: y\r\n", 98)+"§"+end)

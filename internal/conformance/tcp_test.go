@@ -54,18 +54,29 @@ func (s *server) Closed(_ reactor.Conn, info reactor.CloseInfo) { s.ends <- info
 // serve starts a server on the loopback.
 func serve(t testing.TB, cfg reactor.Config) *server {
 	t.Helper()
+	s := prepare(t, cfg)
+	if err := s.r.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	s.addr = s.r.Addrs()[0].String()
+	s.start(s)
+	return s
+}
+
+// prepare makes a server that has no address yet.
+func prepare(t testing.TB, cfg reactor.Config) *server {
+	t.Helper()
 	cfg.Loops, cfg.Poison, cfg.Logger = 1, true, slog.New(slog.DiscardHandler)
 	r, err := reactor.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{r: r, ends: make(chan reactor.CloseInfo, 1<<10), run: make(chan error, 1)}
-	if err := r.Listen("tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	s.addr = r.Addrs()[0].String()
-	go func() { s.run <- r.Run(func(int) reactor.Handler { return s }) }()
-	return s
+	return &server{r: r, ends: make(chan reactor.CloseInfo, 1<<10), run: make(chan error, 1)}
+}
+
+// start runs it with h for its handler.
+func (s *server) start(h reactor.Handler) {
+	go func() { s.run <- s.r.Run(func(int) reactor.Handler { return h }) }()
 }
 
 // stop ends the server and sees that nothing is left of its connections.
