@@ -58,7 +58,7 @@ type simConn struct {
 	dial   *simDial // or nil: accepted or adopted
 
 	// The way in.
-	head     simHead // of the request; empty if adopted
+	head     simHead // of the request, or of the answer to ours; empty if adopted
 	stream   *simStream
 	received int  // octets that the loop has read, the head's included
 	frame    int  // the first of stream.frames that is not whole
@@ -85,7 +85,7 @@ type simConn struct {
 	info           CloseInfo
 
 	// The way out.
-	answer    []byte // of the opening handshake
+	answer    []byte // of the opening handshake; a client's request
 	answerAt  int
 	refusal   *handshake.Refusal
 	log       []simEntry

@@ -387,6 +387,9 @@ func (s *sim) over() {
 	if s.failed != nil {
 		return
 	}
+	for s.peers > 0 && s.failed == nil && s.rng.IntN(4) == 0 { // what is left in the inbox
+		s.connect()
+	}
 	for _, c := range s.kernel.backlog {
 		c.gone = true
 	}
