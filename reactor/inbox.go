@@ -86,7 +86,8 @@ const (
 	entryPrepared
 	entryClose
 	entryPost
-	entryRun // the reactor's own: a listener or a connection for the loop
+	entryCall // of Reactor.Post
+	entryRun  // the reactor's own: a listener or a connection for the loop
 )
 
 // An entry is one call.
@@ -100,6 +101,7 @@ type entry struct {
 	reason string
 	frame  *codec.PreparedFrame
 	post   func(Conn)
+	call   func()
 	run    func(*loop)
 }
 

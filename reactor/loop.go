@@ -395,8 +395,8 @@ func (l *loop) takeInbox() {
 		e := &l.entries[i]
 		payload := octets[:e.size]
 		octets = octets[e.size:]
-		if e.kind == entryRun {
-			e.run(l)
+		if e.isLoops() {
+			l.takeOwn(e)
 			continue
 		}
 		if l.slab.gen(e.slot).Load() == e.gen {
@@ -409,6 +409,25 @@ func (l *loop) takeInbox() {
 	if abort {
 		l.abortAll()
 	}
+}
+
+// isLoops reports whether e is for the loop itself, not for a connection.
+func (e *entry) isLoops() bool { return e.kind == entryRun || e.kind == entryCall }
+
+func (l *loop) takeOwn(e *entry) {
+	if e.kind == entryRun {
+		e.run(l)
+		return
+	}
+	defer func() {
+		if l.calling {
+			l.calling = false
+			l.reportPanic(recover())
+		}
+	}()
+	l.calling = true
+	e.call()
+	l.calling = false
 }
 
 func (l *loop) takeEntry(e *entry, s *slot, payload []byte) {
@@ -480,8 +499,8 @@ func (l *loop) end() {
 	}
 	l.listeners = nil
 	for _, e := range l.inbox.close() {
-		if e.kind == entryRun {
-			e.run(l)
+		if e.isLoops() {
+			l.takeOwn(&e)
 		}
 	}
 	l.stats.publish(&l.tally)

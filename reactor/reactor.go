@@ -402,6 +402,23 @@ func (r *Reactor) Dial(network, addr string, req handshake.ClientRequest, state 
 	return err
 }
 
+// Post has f called on the goroutine of a loop, given by its number, between the
+// calls of its handler; there f may use the Conns of that loop. What f sends on them
+// goes out together at the end of the loop's turn. A call that is accepted, with nil, happens
+// once: if the loop ends first, then at its end, when all connections have ended. A
+// panic of f's is logged and counted like a handler's.
+//
+// It allocates nothing, and panics if there is no such loop. Errors: ErrInboxFull, and
+// ErrClosed after the loop's end.
+func (r *Reactor) Post(loop int, f func()) error {
+	l := r.loops[loop]
+	err := l.inbox.put(entry{kind: entryCall, call: f}, nil)
+	if err == ErrInboxFull {
+		l.stats.inboxFull.Add(1)
+	}
+	return err
+}
+
 // nextLoop returns the loop whose turn it is to get a connection, unless no more
 // are to come.
 func (r *Reactor) nextLoop() (*loop, error) {
