@@ -67,13 +67,16 @@ func sendable(op codec.Opcode, n int) bool {
 	return op.IsData() || (op == codec.OpPing || op == codec.OpPong) && n <= 125
 }
 
-// SendPrepared is Send of a frame that was encoded beforehand.
+// SendPrepared is Send of a frame that was encoded beforehand, for a message to many:
+// to a connection other than the one being served the frame goes out at once, and is
+// copied only as far as the socket does not take it. A client's connection masks it
+// like any other.
 func (c Conn) SendPrepared(f *codec.PreparedFrame) error {
 	s := c.tenant()
 	if s == nil || s.phase != phaseOpen {
 		return ErrClosed
 	}
-	return c.loop.send(c.slot, s, f.Opcode(), f.Payload())
+	return c.loop.sendPrepared(c.slot, s, f)
 }
 
 // Close begins the closing handshake (RFC 6455 §7.1.2): a close frame goes out

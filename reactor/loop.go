@@ -440,7 +440,7 @@ func (l *loop) takeEntry(e *entry, s *slot, payload []byte) {
 	case entrySend:
 		err = l.send(e.slot, s, e.op, payload)
 	case entryPrepared:
-		err = l.send(e.slot, s, e.frame.Opcode(), e.frame.Payload())
+		err = l.sendPrepared(e.slot, s, e.frame)
 	case entryClose:
 		l.closeWith(e.slot, s, e.code, e.reason)
 	case entryPost:

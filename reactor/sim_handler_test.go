@@ -391,6 +391,7 @@ type simCall struct {
 	payload []byte
 	code    codec.CloseCode
 	done    bool
+	ready   bool // a prepared frame, which may go out before the next call is done
 }
 
 // mark puts the model's own entry into an inbox that is empty.
@@ -422,7 +423,7 @@ func (s *sim) call(c *simConn) {
 	case 0, 1:
 		call.kind = callSend
 		call.op, call.payload = s.payload()
-		if s.rng.IntN(6) == 0 {
+		if call.ready = s.rng.IntN(6) == 0; call.ready {
 			err = h.SendPrepared(codec.NewPreparedFrame(call.op, call.payload))
 		} else {
 			err = h.Send(call.op, call.payload)
@@ -480,8 +481,12 @@ func (s *sim) posted(call simCall, conn Conn) {
 func (s *sim) enter(c *simConn) { s.within = c }
 func (s *sim) leave(c *simConn) { s.within = nil }
 
-// applyCalls does in the model what the loop has done for c by now.
+// applyCalls does in the model what the loop has done for c by now. A Send that is
+// observed may be that of a prepared frame, which does not wait for the calls behind it.
 func (s *sim) applyCalls(c *simConn) {
+	if c.offering && c.retried {
+		return // the same Send again
+	}
 	if s.panicking != nil {
 		if c == s.panicking || s.within == s.panicking {
 			// the loop is still inside the post that panicked
@@ -496,7 +501,11 @@ func (s *sim) applyCalls(c *simConn) {
 		}
 		call.done = true
 		if c.isOpen() && !c.overflown {
+			atOnce := call.ready && c.offering && c.role == codec.Server && c.unsent() == 0
 			c.apply(call)
+			if atOnce {
+				return
+			}
 		}
 	}
 }

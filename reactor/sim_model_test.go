@@ -93,6 +93,7 @@ type simConn struct {
 	hasPong   bool
 	fresh     bool // the log's last is a pong that this very call of Send has found
 	retried   bool // that call was interrupted, and is made again
+	offering  bool // a call of Send is being looked at
 	blocked   bool // the socket did not take all of the last it was offered
 	wasShort  bool // ever
 	now       simEntry
@@ -295,7 +296,9 @@ func (c *simConn) unsentData() (n int) {
 // offered: the loop calls Send with b.
 func (c *simConn) offered(b []byte) {
 	c.fresh = c.fresh && c.retried
+	c.offering = true
 	c.sync()
+	c.offering = false
 	if c.opened || c.answer != nil {
 		return
 	}
