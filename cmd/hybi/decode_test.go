@@ -14,6 +14,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/hybi-go/hybi/codec"
 	"github.com/hybi-go/hybi/internal/oracle"
@@ -370,8 +371,11 @@ func TestDecodeIsSafeForTerminals(t *testing.T) {
 
 func safe(t *testing.T, s string) {
 	t.Helper()
+	if !utf8.ValidString(s) {
+		t.Fatalf("the output is not UTF-8: %q", s)
+	}
 	for i, r := range s {
-		if r != '\n' && !unicode.IsGraphic(r) || r == unicode.ReplacementChar {
+		if r != '\n' && !unicode.IsGraphic(r) {
 			t.Fatalf("octet %d of the output is %q: %q", i, r, s)
 		}
 	}
