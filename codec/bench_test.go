@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/hybi-go/hybi/mask"
 )
@@ -138,36 +137,6 @@ func BenchmarkAppend(b *testing.B) {
 					}
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*frames), "ns/frame")
-			})
-		}
-	}
-}
-
-// BenchmarkUTF8 sets the validator beside the standard library's.
-func BenchmarkUTF8(b *testing.B) {
-	texts := map[string]string{"ascii": "the quick brown fox ", "cjk": "敏捷的棕色狐狸", "mixed": "naïve café — 東京 😀 ok "}
-	for _, name := range []string{"ascii", "cjk", "mixed"} {
-		for _, size := range []int{16, 64, 125, 1024, 4096, 65536} {
-			text := strings.Repeat(texts[name], size/len(texts[name])+1)
-			for !utf8.ValidString(text[:size]) {
-				text = "." + text // so that it ends at a boundary
-			}
-			data := []byte(text[:size])
-			b.Run(fmt.Sprintf("impl=shift/text=%s/size=%d", name, size), func(b *testing.B) {
-				b.SetBytes(int64(size))
-				for b.Loop() {
-					if n, state := utf8Accept.scan(data); n != size || state != utf8Accept {
-						b.Fatal("not valid")
-					}
-				}
-			})
-			b.Run(fmt.Sprintf("impl=std/text=%s/size=%d", name, size), func(b *testing.B) {
-				b.SetBytes(int64(size))
-				for b.Loop() {
-					if !utf8.Valid(data) {
-						b.Fatal("not valid")
-					}
-				}
 			})
 		}
 	}

@@ -9,7 +9,17 @@ import "encoding/binary"
 // It is a shift-based automaton (Per Vognsen, "Shift-based DFAs", 2019): a state
 // is a shift count, a row of the table is the transitions of one octet packed
 // into 64 bits, and a step is one shift, with no branch and no dependent load.
-// Runs of ASCII are passed eight octets at a time without it.
+//
+// Most text never meets it. Where there are kernels for the processor, they pass
+// over what has no fault, vectors at a time, from a boundary on:
+//
+//	│ automaton │           kernel            │  automaton  │
+//	│ rest of a │ octets that have no fault,  │ the group with the fault, 256
+//	│ sequence  │ less a sequence that is cut │ octets, or the cut sequence
+//	▲           ▲                             ▲
+//	b      boundary                      boundary
+//
+// So of the octets that were found good three at most are looked at again.
 
 // A utf8State is what the automaton knows between two octets: how much of a
 // sequence is still to come and from which range (RFC 3629 §4).
@@ -71,6 +81,63 @@ const notASCII = 0x8080808080808080
 // scan goes on from state s over b. n is the index of the first hopeless octet,
 // or len(b); next is the state after b[:n].
 func (s utf8State) scan(b []byte) (n int, next utf8State) {
+	if s != utf8Accept {
+		n, s = s.walk(b[:min(s.need(), len(b))])
+		if s != utf8Accept {
+			return n, s // hopeless, or still open at the end of b
+		}
+		b = b[n:]
+	}
+	if len(b) <= 64 && isASCII(b) {
+		return n + len(b), utf8Accept
+	}
+	good := boundary(b[:scanVector(b)])
+	if good == len(b) {
+		return n + good, utf8Accept
+	}
+	rest, next := utf8Accept.scanGeneric(b[good:])
+	return n + good + rest, next
+}
+
+// boundary returns the length of b, which has no fault, without a sequence that
+// its end cuts.
+func boundary(b []byte) int {
+	n := len(b)
+	switch {
+	case n >= 1 && b[n-1] >= 0xC0:
+		return n - 1
+	case n >= 2 && b[n-2] >= 0xE0:
+		return n - 2
+	case n >= 3 && b[n-3] >= 0xF0:
+		return n - 3
+	}
+	return n
+}
+
+// isASCII reports whether b, of at most 64 octets, is ASCII: by words from the
+// front and as many from the end, which overlap.
+func isASCII(b []byte) bool {
+	le := binary.LittleEndian
+	n := len(b)
+	switch {
+	case n > 32:
+		return (le.Uint64(b)|le.Uint64(b[8:])|le.Uint64(b[16:])|le.Uint64(b[24:])|
+			le.Uint64(b[n-32:])|le.Uint64(b[n-24:])|le.Uint64(b[n-16:])|le.Uint64(b[n-8:]))&notASCII == 0
+	case n >= 16:
+		return (le.Uint64(b)|le.Uint64(b[8:])|le.Uint64(b[n-16:])|le.Uint64(b[n-8:]))&notASCII == 0
+	case n >= 8:
+		return (le.Uint64(b)|le.Uint64(b[n-8:]))&notASCII == 0
+	case n >= 4:
+		return (le.Uint32(b)|le.Uint32(b[n-4:]))&(notASCII&(1<<32-1)) == 0
+	case n > 0:
+		return (b[0]|b[n>>1]|b[n-1])&0x80 == 0
+	}
+	return true
+}
+
+// scanGeneric is scan in Go, which serves where there is no kernel and is what
+// the kernels are held against. Runs of ASCII are passed by words.
+func (s utf8State) scanGeneric(b []byte) (n int, next utf8State) {
 	for n < len(b) {
 		if s == utf8Accept {
 			n += ascii(b[n:])

@@ -1,11 +1,178 @@
 package codec
 
 import (
+	"bytes"
+	"fmt"
+	"math/bits"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/hybi-go/hybi/mask"
 )
+
+// A utf8Level is one that the processor may have: what the kernels are chosen by.
+type utf8Level struct {
+	name      string
+	available bool
+	from      int // octets that a text needs for a kernel to take it; 0 is no kernel
+	force     func() (restore func())
+}
+
+// utf8Levels has every level of this build, the best last.
+var utf8Levels = []utf8Level{{"go", true, 0, func() (restore func()) { return func() {} }}}
+
+func TestMain(m *testing.M) {
+	var have, lack []string
+	for _, l := range utf8Levels {
+		if l.available {
+			have = append(have, l.name)
+		} else {
+			lack = append(lack, l.name)
+		}
+	}
+	if len(lack) == 0 {
+		lack = append(lack, "none")
+	}
+	fmt.Printf("codec: UTF-8 levels tested: %s; lacking on this machine: %s\n", strings.Join(have, " "), strings.Join(lack, " "))
+	os.Exit(m.Run())
+}
+
+// utf8From is from of the level at hand.
+var utf8From int
+
+// use makes l the level at hand.
+func (l utf8Level) use() (restore func()) {
+	utf8From = l.from
+	return l.force()
+}
+
+// atEachLevel runs a test at every level that the machine has.
+func atEachLevel(t *testing.T, test func(t *testing.T)) {
+	for _, l := range utf8Levels {
+		if l.available {
+			t.Run(l.name, func(t *testing.T) {
+				defer l.use()()
+				test(t)
+			})
+		}
+	}
+}
+
+// firstHopeless returns the index of the first octet of b that no text has after
+// those before it, or len(b), by unicode/utf8 alone.
+func firstHopeless(b []byte) (n int) {
+	for n < len(b) {
+		r, size := utf8.DecodeRune(b[n:])
+		if r == utf8.RuneError && size == 1 {
+			at := n
+			for n < len(b) && !utf8.FullRune(b[at:n+1]) {
+				n++
+			}
+			return n
+		}
+		n += size
+	}
+	return n
+}
+
+// A textField is memory in which texts are tried, with canaries to both sides.
+type textField []byte
+
+const fieldMargin = 64
+
+func newTextField(size int) textField {
+	return bytes.Repeat([]byte{0xA5}, size+2*fieldMargin)
+}
+
+// check holds scan, unmaskText and unmaskScan of text to want, the index of its
+// first hopeless octet; the latter two in place, behind a margin.
+func (f textField) check(t testing.TB, text []byte, want int) {
+	n, state := utf8Accept.scan(text)
+	_, walked := utf8Accept.walk(text[:want])
+	if n != want || state != walked || n == len(text) && (state == utf8Accept) != utf8.Valid(text) {
+		t.Fatalf("scan: hopeless at %d in state %d, want %d in %d: % x", n, state, want, walked, text)
+	}
+	f.checkKernels(t, text, want)
+	in := f[fieldMargin:][:len(text)]
+	valid := want == len(text) && walked == utf8Accept
+	for _, key := range []mask.Key{{}, {0x37, 0xfa, 0x21, 0x3d}} {
+		copy(in, text)
+		mask.XOR(in, key)
+		if ok := unmaskText(in, key); ok != valid || !bytes.Equal(in, text) {
+			t.Fatalf("unmaskText: valid %v, want %v\n% x, want\n% x", ok, valid, in, text)
+		}
+		after := mask.XOR(in, key)
+		n, state, k := utf8Accept.unmaskScan(in, key)
+		if n != want || state != walked || k != after || !bytes.Equal(in, text) {
+			t.Fatalf("unmaskScan: hopeless at %d in state %d, want %d in %d; key % x, want % x\n% x, want\n% x", n, state, want, walked, k, after, in, text)
+		}
+	}
+	f.checkMargins(t, len(text))
+}
+
+// checkKernels holds the kernels to what they must find: all of a text without a
+// fault, even if it is cut, and of others all groups before the fault. Else
+// the automaton would hide their mistakes.
+func (f textField) checkKernels(t testing.TB, text []byte, want int) {
+	least := 0
+	if utf8From > 0 && len(text) >= utf8From {
+		if least = want; want < len(text) {
+			least = want - 3 - 256
+		}
+	}
+	if good := scanVector(text); boundary(text[:good]) > want || good < least {
+		t.Fatalf("scanVector: no fault in %d, want %d, at least %d: % x", good, want, least, text)
+	}
+	in := f[fieldMargin:][:len(text)]
+	key := uint32(0x3d21fa37)
+	copy(in, text)
+	mask.XOR(in, wordKey(key))
+	good, done := unmaskVector(in, key, bits.RotateLeft32(key, -8*len(text)))
+	if boundary(text[:good]) > want || good > done || len(text) > 64 && good < least {
+		t.Fatalf("unmaskVector: no fault in %d, unmasked %d, want %d, at least %d: % x", good, done, want, least, text)
+	}
+	mask.XOR(in[done:], wordKey(bits.RotateLeft32(key, -8*done)))
+	if !bytes.Equal(in, text) {
+		t.Fatalf("unmaskVector: %d unmasked: % x, want\n% x", done, in, text)
+	}
+}
+
+// checkPieces is check of text cut into pieces.
+func (f textField) checkPieces(t testing.TB, text []byte, want int, cuts ...int) {
+	_, walked := utf8Accept.walk(text[:want])
+	in := f[fieldMargin:][:len(text)]
+	key := mask.Key{0x37, 0xfa, 0x21, 0x3d}
+	copy(in, text)
+	mask.XOR(in, key)
+	low, state, unmasked, k := 0, utf8Accept, utf8Accept, key
+	for _, high := range append(cuts, len(text)) {
+		n, next := state.scan(text[low:high])
+		m, after, rotated := unmasked.unmaskScan(in[low:high], k)
+		if m != n || after != next || !bytes.Equal(in[low:high], text[low:high]) {
+			t.Fatalf("from %d to %d: scan finds %d in state %d, unmaskScan %d in %d: % x", low, high, n, next, m, after, text)
+		}
+		if n < high-low || high == len(text) {
+			if low+n != want || next != walked {
+				t.Fatalf("cut at %v: hopeless at %d in state %d, want %d in %d: % x", cuts, low+n, next, want, walked, text)
+			}
+			break
+		}
+		low, state, unmasked, k = high, next, after, rotated
+	}
+	f.checkMargins(t, len(text))
+}
+
+func (f textField) checkMargins(t testing.TB, size int) {
+	if before, behind := f[:fieldMargin], f[fieldMargin+size:][:fieldMargin]; bytes.Count(before, []byte{0xA5}) != fieldMargin || bytes.Count(behind, []byte{0xA5}) != fieldMargin {
+		t.Fatalf("octets outside of %d were written: % x, % x", size, before, behind)
+	}
+	for i := range f[fieldMargin:][:size] {
+		f[fieldMargin+i] = 0xA5
+	}
+}
 
 // viable reports whether some text begins with b, by unicode/utf8 alone: the
 // sequence that is open at the end of b has a completion.
