@@ -90,7 +90,7 @@ func judgeClose(seen []byte, length int) (index int, broken Rule) {
 		return 1, RuleCloseCode
 	}
 	reason := seen[2:]
-	if n, _ := utf8Accept.scanUpTo(reason, int64(length-len(seen))); n < len(reason) {
+	if n := utf8Accept.scanUpTo(reason, int64(length-len(seen))); n < len(reason) {
 		return 2 + n, RuleCloseReasonUTF8
 	}
 	return 0, 0

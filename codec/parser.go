@@ -207,13 +207,6 @@ const (
 	shortFrame = finBit | maskBit<<8
 )
 
-// unmaskText unmasks b and reports whether it is UTF-8, whole.
-func unmaskText(b []byte, key mask.Key) bool {
-	mask.XOR(b, key)
-	n, state := utf8Accept.scan(b)
-	return n == len(b) && state == utf8Accept
-}
-
 // next is Next without the short road.
 func (p *Parser) next(in []byte) (ev Event, n int, err error) {
 	switch p.place {
@@ -371,25 +364,18 @@ func (p *Parser) payload(in []byte, head int) (Event, int, error) {
 		piece = piece[:p.remaining]
 	}
 	key := p.key
-	if p.flags&isClient == 0 {
-		p.key = mask.XOR(piece, key)
+	if p.opcode != OpText {
+		if p.flags&isClient == 0 {
+			p.key = mask.XOR(piece, key)
+		}
+	} else if valid := p.validate(piece); valid < len(piece) {
+		if p.flags&isClient == 0 {
+			mask.XOR(piece, key) // what is not taken stays as it came
+			mask.XOR(piece[:valid], key)
+		}
+		return p.hopeless(piece[:valid:valid], head)
 	}
 	p.remaining -= int64(len(piece))
-	if p.opcode == OpText {
-		rest := int64(utf8MaxNeed) // other fragments may follow
-		if p.flags&lastFrame != 0 {
-			rest = p.remaining
-		}
-		valid, state := p.text.scanUpTo(piece, rest)
-		if valid < len(piece) {
-			if p.flags&isClient == 0 {
-				mask.XOR(piece, key) // what is not taken stays as it came
-				mask.XOR(piece[:valid], key)
-			}
-			return p.hopeless(piece[:valid:valid], head)
-		}
-		p.text = state
-	}
 	n := head + len(piece)
 	p.offset += int64(n)
 	ev := Event{Payload: piece[:len(piece):len(piece)], Opcode: p.opcode, First: p.flags&opened == 0}
@@ -402,6 +388,21 @@ func (p *Parser) payload(in []byte, head int) (Event, int, error) {
 		}
 	}
 	return ev, n, nil
+}
+
+// validate unmasks a piece of text, a server's, and returns how much of it may be
+// taken: all, if it is UTF-8 so far.
+func (p *Parser) validate(piece []byte) (valid int) {
+	if p.flags&isClient == 0 {
+		valid, p.text, p.key = p.text.unmaskScan(piece, p.key)
+	} else {
+		valid, p.text = p.text.scan(piece)
+	}
+	rest := int64(utf8MaxNeed) // other fragments may follow
+	if p.flags&lastFrame != 0 {
+		rest = p.remaining - int64(len(piece))
+	}
+	return p.text.upTo(piece, valid, rest)
 }
 
 // hopeless handles text that is not UTF-8 from the end of valid on: what stands

@@ -2,11 +2,6 @@
 
 package codec
 
-import "golang.org/x/sys/cpu"
-
-// Set once, before anything runs.
-var useAVX2 = cpu.X86.HasAVX2
-
 // shortFrames fills spans with the run of short frames at in[n:], and returns
 // their number and where they end. It leaves text that is not ASCII alone.
 func shortFrames(in []byte, n int, spans []Span, limit int) (k, at int) {

@@ -186,16 +186,22 @@ func (s utf8State) walk(b []byte) (n int, next utf8State) {
 	return n, s
 }
 
-// scanUpTo is scan of text that ends rest octets behind b. A sequence for which
-// that is too early is hopeless from its lead on, whatever follows the lead. One
-// that was open before b must not be: see Parser.judge.
-func (s utf8State) scanUpTo(b []byte, rest int64) (n int, next utf8State) {
-	n, next = s.scan(b)
-	if int64(next.need()) > int64(len(b)-n)+rest {
+// upTo returns how much of b may be taken of text that ends rest octets behind b, if
+// b[:n] was found good and s is the state after it. A sequence for which the end comes
+// too early is hopeless from its lead on, whatever follows the lead. One that was open
+// before b must not be: see Parser.judge.
+func (s utf8State) upTo(b []byte, n int, rest int64) int {
+	if int64(s.need()) > int64(len(b)-n)+rest {
 		n-- // b[:n] ends inside the sequence: back to its lead
 		for b[n]&0xC0 == 0x80 {
 			n--
 		}
 	}
-	return n, next
+	return n
+}
+
+// scanUpTo is scan of text that ends rest octets behind b.
+func (s utf8State) scanUpTo(b []byte, rest int64) (n int) {
+	n, next := s.scan(b)
+	return next.upTo(b, n, rest)
 }

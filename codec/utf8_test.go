@@ -342,7 +342,7 @@ func TestUTF8ScanUpTo(t *testing.T) {
 			for want < len(b) && viableUpTo(b[:want+1], len(b)-want-1+rest) {
 				want++
 			}
-			if n, _ := utf8Accept.scanUpTo(b, int64(rest)); n != want {
+			if n := utf8Accept.scanUpTo(b, int64(rest)); n != want {
 				t.Fatalf("% x, then %d octets: hopeless at %d, want %d", b, rest, n, want)
 			}
 		}
