@@ -1,12 +1,25 @@
 // Package bench measures whole paths: an echo over real sockets, by the program
 // hybi and by rawecho, an epoll loop on the same internal/poll that knows nothing
-// of WebSocket. The script run.sh takes samples of these and of the library
-// packages' own benchmarks, and writes ../benchstat.txt; the raw samples are in
-// results/. Nothing in benchstat.txt is typed by hand.
+// of WebSocket. The module in peers does the work of the library packages with other
+// libraries. The script run.sh takes samples of these and of the library packages'
+// own benchmarks, and writes ../benchstat.txt, the charts in ../docs/charts, and the
+// README's block of both; the raw samples are in results/. Nothing of it is typed by
+// hand.
 //
-//	bench/run.sh                # 10 samples of everything, some ten minutes
-//	BENCHTIME=10ms ECHOTIME=50ms bench/run.sh 2   # does it run at all?
+//	bench/run.sh                # 15 samples of everything, some twenty minutes
+//	PACKAGES="mask codec peers" bench/run.sh      # without the handshake and the sockets
+//	PACKAGES="codec" BENCHTIME=10ms bench/run.sh 6    # benchstat.txt of one package
+//	BENCHTIME=5ms ECHOTIME=50ms bench/run.sh 2    # does it run at all?
 //	go test ./bench -bench . -benchtime 1x        # a smoke run, echoes checked
+//	(cd bench/peers && go test ./...)             # do the peers' rows do the work?
+//
+// # The table of budgets
+//
+// Each budget is a ratio of two rows of one run. The script runs everything once in
+// each pass, and peers/report divides the samples of the same pass, so that a
+// machine that is slow for a while is slow in both; the table has the median of
+// these ratios, and the least and the most. Where the buffer is refilled by a copy,
+// the copy is subtracted from both sides, and the ratio without that stands below.
 //
 // # BenchmarkEcho
 //

@@ -1,25 +1,34 @@
 #!/usr/bin/env bash
-# Takes COUNT (10) samples of all benchmarks, interleaved: one pass of everything
+# Takes COUNT (15) samples of all benchmarks, interleaved: one pass of everything
 # per sample, so that a machine that drifts hurts all alike. Keeps the raw samples
-# in bench/results/ and writes benchstat.txt at the top of the repository.
+# in bench/results/, and writes of them benchstat.txt at the top of the repository,
+# the charts in docs/charts/, and the block in the README that shows these.
 #
 #   bench/run.sh [COUNT]
 #
-#   BENCHTIME  for each micro-benchmark (50ms)
+#   PACKAGES   what is measured: mask codec handshake peers bench (all of them);
+#              bench is the echo over sockets. Charts and README need mask, codec
+#              and peers, and are left as they are without.
+#   BENCHTIME  for each micro-benchmark (30ms)
 #   ECHOTIME   for each echo over sockets (1s)
 #
 # Run it on a quiet machine, at a commit. Needs Linux and bash; taskset if there.
+# Takes some twenty minutes.
 set -euo pipefail
 export LC_ALL=C GOFLAGS=-mod=readonly GOWORK=off
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-count=${1:-10}
-benchtime=${BENCHTIME:-50ms}
+count=${1:-15}
+benchtime=${BENCHTIME:-30ms}
 echotime=${ECHOTIME:-1s}
 benchstat=golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-packages=(mask codec handshake bench)
+read -ra packages <<<"${PACKAGES:-mask codec handshake peers bench}"
 
 [[ $count =~ ^[1-9][0-9]*$ ]] || { echo "usage: bench/run.sh [COUNT]" >&2; exit 2; }
+for p in "${packages[@]}"; do
+	[[ " mask codec handshake peers bench " == *" $p "* ]] || { echo "bench/run.sh: no package $p" >&2; exit 2; }
+done
+measured() { [[ " ${packages[*]} " == *" $1 "* ]]; }
 
 # One processor for the micro-benchmarks: the last, as the first has most of the
 # interrupts. The echo pins its two processes itself.
@@ -31,7 +40,7 @@ fi
 
 commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo none)
 state=$commit
-if [[ -n $(git status --porcelain -- . ':!benchstat.txt' ':!bench/results' 2>/dev/null) ]]; then
+if [[ -n $(git status --porcelain -- . ':!benchstat.txt' ':!bench/results' ':!docs/charts' ':!README.md' 2>/dev/null) ]]; then
 	state="$commit with uncommitted changes"
 fi
 mkdir -p bench/results
@@ -42,9 +51,13 @@ trap 'rm -rf "$tmp"' EXIT
 
 # Built once, so that all samples are of the same programs.
 for p in "${packages[@]}"; do
-	go test -trimpath -c -o "$tmp/$p.test" "./$p"
+	case $p in
+	peers) (cd bench/peers && go test -trimpath -c -o "$tmp/peers.test" .) ;;
+	*) go test -trimpath -c -o "$tmp/$p.test" "./$p" ;;
+	esac
 done
 go build -trimpath -o "$tmp/" ./cmd/hybi ./bench/rawecho
+(cd bench/peers && go build -trimpath -o "$tmp/" ./report)
 export HYBI_BENCH_BIN=$tmp
 
 # sample PACKAGE runs its benchmarks once.
@@ -52,6 +65,7 @@ sample() {
 	local args=(-test.run='^$' -test.bench=. -test.timeout=10m)
 	case $1 in
 	bench) (cd bench && "$tmp/bench.test" "${args[@]}" -test.benchtime="$echotime") ;;
+	peers) (cd bench/peers && "${pin[@]}" "$tmp/peers.test" "${args[@]}" -test.benchtime="$benchtime") ;;
 	*) (cd "$1" && "${pin[@]}" "$tmp/$1.test" "${args[@]}" -test.benchtime="$benchtime") ;;
 	esac
 }
@@ -72,6 +86,10 @@ grep -E '^(Benchmark[^ ]+[[:space:]]+[0-9]|goos: |goarch: |pkg: |cpu: )' "$tmp/r
 cpuinfo() { sed -n "s/^$1[[:space:]]*: //p" /proc/cpuinfo | head -n 1; }
 flags=$(cpuinfo flags | tr ' ' '\n' |
 	{ grep -Ex 'sse2|ssse3|sse4_1|avx|avx2|bmi2|erms|fsrm|avx512(f|bw|vl|vbmi|_vbmi2)|gfni|hypervisor' || true; } | paste -sd ' ')
+versions() {
+	sed -nE '/^require \(/,/^\)/s,^\t([^ ]+) (v[^ ]+)$,\1 \2,p' bench/peers/go.mod |
+		grep -vE '^(github.com/hybi-go/|golang.org/x/perf|gonum.org/)' | paste -sd , | sed 's/,/, /g'
+}
 
 # values NAME KEY [FIRST...] lists the values of a benchmark's key, FIRST first.
 values() {
@@ -81,11 +99,14 @@ values() {
 		awk 'NF && !seen[$0]++' | paste -sd ' '
 }
 
-# table TITLE ARGUMENTS... prints one comparison.
+title() { printf '\n\n%s\n%s\n\n' "$1" "${1//?/-}"; }
+
+# table PACKAGE TITLE ARGUMENTS... prints one comparison, if PACKAGE was measured.
 table() {
-	local title=$1
-	shift
-	printf '\n\n%s\n%s\n\n    benchstat' "$title" "${title//?/-}"
+	measured "$1" || return 0
+	title "$2"
+	shift 2
+	printf '    benchstat'
 	local arg
 	for arg in "$@"; do
 		[[ $arg == *[!A-Za-z0-9,./-]* ]] && arg="'$arg'"
@@ -94,6 +115,9 @@ table() {
 	printf ' %s\n\n' "$raw"
 	GOFLAGS= go run "$benchstat" "$@" "$raw" | sed -E 's/[[:space:]]+$//' | { grep -vE '^(goos|goarch|pkg|cpu): ' || true; }
 }
+
+# report ARGUMENTS... prints what bench/peers/report makes of the samples.
+report() { "$tmp/report" -commit "$state" "$raw" "$@" | sed -E 's/[[:space:]]+$//'; }
 
 GOFLAGS= go run "$benchstat" "$raw" >/dev/null # fetched now, so that only tables are written below
 {
@@ -107,30 +131,36 @@ GOFLAGS= go run "$benchstat" "$raw" >/dev/null # fetched now, so that only table
 		go          $(go env GOVERSION) $(go env GOOS)/$(go env GOARCH) GOAMD64=$(go env GOAMD64)
 		commit      $state
 		mask        $(sed -n 's/^mask: //p' "$tmp/raw" | head -n 1)
+		peers       $(versions)
+		measured    ${packages[*]}
 		GOMAXPROCS  ${GOMAXPROCS:-not set}; one processor for the micro-benchmarks: ${pin[*]:-no, there is no taskset}
-		samples     $count, interleaved: one pass of everything for each; raw: $raw
+		samples     $count, interleaved: one pass of everything for each; $((SECONDS - started)) s; raw: $raw
 
 		Written by bench/run.sh; nothing in it is typed by hand. To have it again:
 
-		    BENCHTIME=$benchtime ECHOTIME=$echotime bench/run.sh $count
+		    PACKAGES='${packages[*]}' BENCHTIME=$benchtime ECHOTIME=$echotime bench/run.sh $count
 
 		It builds once, and then runs for each sample, the packages in turn:
 
-		    go test -trimpath -c ./PACKAGE; go build -trimpath ./cmd/hybi ./bench/rawecho
-		    ${pin[*]:+${pin[*]} }./PACKAGE.test -test.run='^\$' -test.bench=. -test.benchtime=$benchtime    (mask, codec, handshake)
+		    go test -trimpath -c ./PACKAGE; go build -trimpath ./cmd/hybi ./bench/rawecho; cd bench/peers && go test -trimpath -c .
+		    ${pin[*]:+${pin[*]} }./PACKAGE.test -test.run='^\$' -test.bench=. -test.benchtime=$benchtime    (mask, codec, handshake, peers)
 		    ./bench.test -test.run='^\$' -test.bench=. -test.benchtime=$echotime    (it pins itself)
 
-		The tables are by go run $benchstat
+		The tables of budgets and of libraries are by bench/peers/report, the others by go run
+		$benchstat
 
-		What the rows mean. Figures are medians with the spread of the samples. "vs base" compares with the first
-		column; "~" says that the samples show no difference.
+		What the rows mean. Figures are medians. Ratios are of samples paired pass by pass: their median, and in
+		parentheses the least and the most. In benchstat's tables ± is the spread of the samples, "vs base" compares
+		with the first column, and "~" says that the samples show no difference.
 
 		XOR, XORTo  one payload of size octets, walking over those of a 64 KiB buffer as they come from the wire; copy is
 		            Go's copy of the same payloads, xor is mask.XOR as callers have it, the others are its kernels
 		XORSpot     the same payload over and over: all in the nearest cache
+		Mask        XOR and XORSpot once more, beside other libraries' functions: bench/peers/doc.go tells which
 		Parse       one frame of size octets of payload, parsed and unmasked in place; a buffer of 64 KiB full of them is
-		            filled anew by a copy before each pass, which is in the figure; Refill is that copy alone
-		Append      one frame written
+		            filled anew by a copy before each pass, which is in the figure; Refill, or impl=refill, is that copy
+		            alone. "Net of refill" is with it subtracted from both sides, pass by pass
+		Append      one frame written; Encode, to a connection that throws it away
 		UTF8        one text validated; std is unicode/utf8.Valid
 		Request     one opening handshake, from the head as the client sends it to the answer
 		Echo        per message, through sockets: a server in a process of its own with one loop; raw echoes octets and
@@ -141,18 +171,32 @@ GOFLAGS= go run "$benchstat" "$raw" >/dev/null # fetched now, so that only table
 		What the figures cannot tell is in bench/doc.go; above all, absolute times do not travel.
 	HEADER
 
+	title BUDGETS
+	report budgets
+	printf '\n%s\n%s\n' 'Not measured by these benchmarks: the same echo by a loop in C, system calls per message, heap objects in' \
+		'millions of echoed messages.'
+
 	only='.unit:sec/op'
-	table 'mask.XOR and its kernels, against copy' -filter ".name:XOR $only" -ignore 'pkg,/phase' -col "/impl@($(values XOR impl copy xor))"
-	table 'mask.XORTo, against copy' -filter ".name:XORTo $only" -ignore 'pkg,/phase' -col '/impl@(copy xorto)'
-	table 'mask.XOR in one spot, against copy' -filter ".name:XORSpot $only" -ignore 'pkg,/phase' -col '/impl@(copy xor)'
-	table 'Parser.Next: binary against text' -filter '.name:Parse .unit:sec/frame' -ignore pkg -col '/type@(binary text)'
-	table 'Parser.Next, binary, refill included: against the refill alone' -filter '(.name:Refill OR (.name:Parse /type:binary)) .unit:sec/frame' -ignore 'pkg,/type' -row /size -col '.name@(Refill Parse)'
-	table 'AppendFrame: server against client, which masks' -filter '.name:Append .unit:sec/frame' -ignore pkg -col '/role@(server client)'
-	table 'ParseHeader' -filter ".name:ParseHeader $only" -ignore pkg -col '/to@(server client)'
-	table 'UTF-8 validation, against unicode/utf8' -filter ".name:UTF8 $only" -ignore pkg -col "/impl@($(values UTF8 impl std))"
-	table 'Opening handshake' -filter '.name:(Request OR SlowHead OR Refusal) .unit:(sec/op OR allocs/op)' -ignore pkg
-	table 'Echo: raw against hybi' -filter '.name:Echo -.unit:sec/op' -ignore pkg -col '/server@(raw hybi)'
-	table 'Idle connections' -filter '.name:Idle .unit:rss-B/conn' -ignore pkg
+	codec='pkg:"github.com/hybi-go/hybi/codec"'
+	table mask 'mask.XOR and its kernels, against copy' -filter ".name:XOR $only" -ignore 'pkg,/phase' -col "/impl@($(values XOR impl copy xor))"
+	table mask 'mask.XORTo, against copy' -filter ".name:XORTo $only" -ignore 'pkg,/phase' -col '/impl@(copy xorto)'
+	table mask 'mask.XOR in one spot, against copy' -filter ".name:XORSpot $only" -ignore 'pkg,/phase' -col '/impl@(copy xor)'
+	if measured peers; then
+		title 'hybi against each library'
+		report libraries
+	fi
+	table codec 'Parser.Next: binary against text' -filter ".name:Parse .unit:sec/frame $codec" -ignore pkg -col '/type@(binary text)'
+	table codec 'Parser.Next, binary, refill included: against the refill alone' -filter "(.name:Refill OR (.name:Parse /type:binary)) .unit:sec/frame $codec" -ignore 'pkg,/type' -row /size -col '.name@(Refill Parse)'
+	table codec 'AppendFrame: server against client, which masks' -filter '.name:Append .unit:sec/frame' -ignore pkg -col '/role@(server client)'
+	table codec 'ParseHeader' -filter ".name:ParseHeader $only" -ignore pkg -col '/to@(server client)'
+	table codec 'UTF-8 validation, against unicode/utf8' -filter ".name:UTF8 $only" -ignore pkg -col "/impl@($(values UTF8 impl std))"
+	table handshake 'Opening handshake' -filter '.name:(Request OR SlowHead OR Refusal) .unit:(sec/op OR allocs/op)' -ignore pkg
+	table bench 'Echo: raw against hybi' -filter '.name:Echo -.unit:sec/op' -ignore pkg -col '/server@(raw hybi)'
+	table bench 'Idle connections' -filter '.name:Idle .unit:rss-B/conn' -ignore pkg
 } >"$tmp/benchstat.txt"
+if measured mask && measured codec && measured peers; then
+	report charts docs/charts
+	report readme README.md
+fi
 mv "$tmp/benchstat.txt" benchstat.txt
 echo "wrote benchstat.txt and $raw" >&2

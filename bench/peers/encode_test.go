@@ -103,7 +103,8 @@ func encodeGorilla(tb testing.TB, role codec.Role, payload []byte, kept io.Write
 		rw, r := upgradeRequest(&p.pipe)
 		c, err = (&gorilla.Upgrader{WriteBufferSize: writeBufferSize}).Upgrade(rw, r, nil)
 	} else {
-		c, _, err = gorilla.NewClient(p, u, nil, 0, writeBufferSize)
+		d := gorilla.Dialer{NetDial: p.dial, WriteBufferSize: writeBufferSize}
+		c, _, err = d.Dial(u.String(), nil)
 	}
 	must(tb, err)
 	p.kept = kept
@@ -118,7 +119,8 @@ func encodeFasthttp(tb testing.TB, role codec.Role, payload []byte, kept io.Writ
 		rw, r := upgradeRequest(&p.pipe)
 		c, err = (&fasthttp.Upgrader{WriteBufferSize: writeBufferSize}).Upgrade(rw, r, nil)
 	} else {
-		c, _, err = fasthttp.NewClient(p, u, nil, 0, writeBufferSize)
+		d := fasthttp.Dialer{NetDial: p.dial, WriteBufferSize: writeBufferSize}
+		c, _, err = d.Dial(u.String(), nil)
 	}
 	must(tb, err)
 	p.kept = kept

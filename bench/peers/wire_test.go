@@ -138,6 +138,9 @@ type clientPipe struct {
 	opened bool
 }
 
+// dial stands for the dialing of a network.
+func (p *clientPipe) dial(network, addr string) (net.Conn, error) { return p, nil }
+
 func (p *clientPipe) Write(b []byte) (int, error) {
 	if p.opened {
 		return p.pipe.Write(b)
