@@ -1,7 +1,8 @@
-// Command hybi is a WebSocket echo server made of hybi's packages, and explains
-// and writes frames.
+// Command hybi is a WebSocket echo server made of hybi's packages, drives and
+// measures such servers, and explains and writes frames.
 //
 //	hybi echo      serve, and answer each message with itself
+//	hybi load      drive an echo server, and measure it
 //	hybi decode    explain the frames of a stream, and judge them
 //	hybi encode    write a message as frames
 //	hybi help      say more
@@ -28,7 +29,7 @@ type command struct {
 }
 
 // commands in the order of the help.
-var commands = []command{echoCommand, decodeCommand, encodeCommand}
+var commands = []command{echoCommand, loadCommand, decodeCommand, encodeCommand}
 
 // A usageError is a mistake on the command line.
 type usageError struct{ error }
@@ -89,7 +90,7 @@ func find(name string) (command, error) {
 // help prints what hybi can do, or what one of its commands can.
 func help(args []string, w io.Writer) error {
 	if len(args) == 0 {
-		fmt.Fprint(w, "hybi serves WebSocket connections (RFC 6455), strictly, and explains frames.\n\nUsage:\n\n")
+		fmt.Fprint(w, "hybi serves WebSocket connections (RFC 6455), strictly, measures servers, and explains frames.\n\nUsage:\n\n")
 		for _, c := range commands {
 			fmt.Fprintf(w, "  hybi %-12s %s\n", c.name, c.summary)
 		}

@@ -39,3 +39,33 @@ func (s *size) Set(text string) error {
 	*s = size(n << shift)
 	return nil
 }
+
+// A sizeRange is a size, or two with a hyphen between them, as a flag.
+type sizeRange struct{ least, most size }
+
+func (r *sizeRange) String() string {
+	if r.least == r.most {
+		return r.least.String()
+	}
+	return r.least.String() + "-" + r.most.String()
+}
+
+// Set reads "64", "64KiB" or "16-4KiB".
+func (r *sizeRange) Set(text string) error {
+	low, high, both := strings.Cut(text, "-")
+	if !both {
+		high = low
+	}
+	var in sizeRange
+	if err := in.least.Set(low); err != nil {
+		return err
+	}
+	if err := in.most.Set(high); err != nil {
+		return err
+	}
+	if in.least > in.most {
+		return fmt.Errorf("%q: the smaller size comes first", text)
+	}
+	*r = in
+	return nil
+}
