@@ -61,26 +61,7 @@ been left without an echo; 1 that nothing could be connected, nothing was echoed
 echo was wrong; 2 that the command line is wrong.
 `,
 	flags: func(fs *flag.FlagSet) func() error {
-		o := loadOptions{sizes: sizeRange{64, 64}}
-		fs.IntVar(&o.conns, "conns", 100, "connections")
-		fs.Var(&o.sizes, "size", "octets of a message, a `SIZE` or a range such as 16-4KiB, evenly spread")
-		fs.IntVar(&o.outstanding, "outstanding", 0, "messages of a connection that may be without an echo; 0 is 1, and 64 with -rate")
-		fs.Float64Var(&o.rate, "rate", 0, "messages a `SECOND`, of all connections together; 0 is as fast as echoes come")
-		fs.DurationVar(&o.duration, "duration", 10*time.Second, "the measured time")
-		fs.DurationVar(&o.ramp, "ramp", 0, "the time over which connections are opened, 128 at a time at most")
-		fs.DurationVar(&o.warmup, "warmup", time.Second, "how long to send before anything is measured")
-		fs.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long an opening handshake, the last echoes and the closing handshakes may take")
-		fs.StringVar(&o.kind, "type", "binary", "`TYPE` of the messages: text or binary")
-		fs.BoolVar(&o.verify, "verify", true, "compare all octets of an echo")
-		fs.IntVar(&o.loops, "loops", 0, "event loops, each on a thread of its own; 0 is one for each processor")
-		fs.BoolVar(&o.json, "json", false, "write the summary as JSON")
-		fs.BoolVar(&o.progress, "progress", isTerminal(os.Stderr), "write a line each second on standard error; by default if that is a terminal")
-		fs.Func("header", "a further `LINE` of the request, such as 'Authorization: Bearer ...'; may be repeated", o.addHeader)
-		fs.Func("subprotocol", "`NAME` of a subprotocol to offer; may be repeated", func(name string) error {
-			o.request.Subprotocols = append(o.request.Subprotocols, name)
-			return nil
-		})
-		fs.StringVar(&o.request.Origin, "origin", "", "the `ORIGIN` that the request names, such as https://a.example")
+		o := loadFlags(fs)
 		return func() error {
 			err := o.run(fs)
 			if err != nil {
@@ -89,6 +70,31 @@ echo was wrong; 2 that the command line is wrong.
 			return err
 		}
 	},
+}
+
+// loadFlags defines the flags.
+func loadFlags(fs *flag.FlagSet) *loadOptions {
+	o := &loadOptions{sizes: sizeRange{64, 64}, backlog: mostBacklog}
+	fs.IntVar(&o.conns, "conns", 100, "connections")
+	fs.Var(&o.sizes, "size", "octets of a message, a `SIZE` or a range such as 16-4KiB, evenly spread")
+	fs.IntVar(&o.outstanding, "outstanding", 0, "messages of a connection that may be without an echo; 0 is 1, and 64 with -rate")
+	fs.Float64Var(&o.rate, "rate", 0, "messages a `SECOND`, of all connections together; 0 is as fast as echoes come")
+	fs.DurationVar(&o.duration, "duration", 10*time.Second, "the measured time")
+	fs.DurationVar(&o.ramp, "ramp", 0, "the time over which connections are opened, 128 at a time at most")
+	fs.DurationVar(&o.warmup, "warmup", time.Second, "how long to send before anything is measured")
+	fs.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long an opening handshake, the last echoes and the closing handshakes may take")
+	fs.StringVar(&o.kind, "type", "binary", "`TYPE` of the messages: text or binary")
+	fs.BoolVar(&o.verify, "verify", true, "compare all octets of an echo")
+	fs.IntVar(&o.loops, "loops", 0, "event loops, each on a thread of its own; 0 is one for each processor")
+	fs.BoolVar(&o.json, "json", false, "write the summary as JSON")
+	fs.BoolVar(&o.progress, "progress", isTerminal(os.Stderr), "write a line each second on standard error; by default if that is a terminal")
+	fs.Func("header", "a further `LINE` of the request, such as 'Authorization: Bearer ...'; may be repeated", o.addHeader)
+	fs.Func("subprotocol", "`NAME` of a subprotocol to offer; may be repeated", func(name string) error {
+		o.request.Subprotocols = append(o.request.Subprotocols, name)
+		return nil
+	})
+	fs.StringVar(&o.request.Origin, "origin", "", "the `ORIGIN` that the request names, such as https://a.example")
+	return o
 }
 
 type loadOptions struct {
@@ -106,6 +112,7 @@ type loadOptions struct {
 	loops          int
 	json, progress bool
 	request        handshake.ClientRequest
+	backlog        int // messages of all connections that were due and could not be sent
 }
 
 func (o *loadOptions) addHeader(line string) error {
@@ -118,7 +125,10 @@ func (o *loadOptions) addHeader(line string) error {
 }
 
 func (o *loadOptions) run(fs *flag.FlagSet) error {
-	if err := o.complete(fs); err != nil {
+	switch err := o.complete(fs); {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
 		return usageError{err}
 	}
 	if _, err := reactor.RaiseDescriptorLimit(); err != nil && !errors.Is(err, syscall.EPERM) && !errors.Is(err, errors.ErrUnsupported) {
@@ -148,14 +158,16 @@ func (o *loadOptions) complete(fs *flag.FlagSet) error {
 	if url == "" {
 		return errors.New("takes the URL of a server, such as ws://127.0.0.1:9001: see `hybi help load`")
 	}
-	fs.Usage = func() {}
-	if err := fs.Parse(fs.Args()[1:]); err != nil { // flags may stand behind the URL as well
+	stdout := fs.Output()
+	fs.SetOutput(io.Discard)
+	err := fs.Parse(fs.Args()[1:]) // flags may stand behind the URL as well
+	fs.SetOutput(stdout)
+	if err != nil {
 		return fmt.Errorf("%w: see `hybi help load`", err)
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("takes one URL, not also %q", fs.Arg(0))
 	}
-	var err error
 	if o.to, err = parseTarget(url); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type loadRun struct {
 	spare    []*tally
 	total    *tally
 	second   *tally // the last one
+	seconds  *time.Ticker
 	progress io.Writer
 
 	underWay chan struct{} // a token for each dial that is under way
@@ -44,6 +45,7 @@ const (
 	mostUnderWay = 128                    // dials
 	pollTime     = 5 * time.Millisecond   // of what ends a stage
 	tickTime     = 100 * time.Microsecond // between two looks at the schedule, at least
+	mostTimes    = 1 << 30                // kept for all connections, of 8 octets
 	mostBacklog  = 4 << 20                // messages, of all connections
 )
 
@@ -56,7 +58,7 @@ func newLoadRun(o *loadOptions, progress io.Writer) (*loadRun, error) {
 	}
 	r.plan = loadPlan{
 		base: time.Now(), outstanding: o.outstanding, window: windowOf(o.outstanding),
-		backlog: max(minWindow, mostBacklog/o.conns), settled: func() { <-r.underWay },
+		backlog: max(minWindow, o.backlog/o.conns), settled: func() { <-r.underWay },
 	}
 	var err error
 	r.reactor, err = reactor.New(reactor.Config{
@@ -121,7 +123,8 @@ func runLoad(o *loadOptions, stop <-chan struct{}, progress io.Writer) (*loadRep
 }
 
 func (r *loadRun) stages(stop <-chan struct{}) {
-	r.lineAt = r.plan.now()
+	r.lineAt, r.seconds = r.plan.now(), time.NewTicker(time.Second)
+	defer r.seconds.Stop()
 	r.interrupted = r.stage(stop, r.warm)
 	if !r.interrupted && !r.allGone() {
 		r.measure(stop)
@@ -137,14 +140,13 @@ func (r *loadRun) stages(stop <-chan struct{}) {
 // stage waits until done, and writes a line each second. It reports whether it was
 // stopped.
 func (r *loadRun) stage(stop <-chan struct{}, done func() bool) bool {
-	second, poll := time.NewTicker(time.Second), time.NewTicker(pollTime)
-	defer second.Stop()
+	poll := time.NewTicker(pollTime)
 	defer poll.Stop()
 	for !done() {
 		select {
 		case <-stop:
 			return true
-		case <-second.C:
+		case <-r.seconds.C:
 			r.line()
 		case <-poll.C:
 		}
@@ -295,6 +297,8 @@ func (o *loadOptions) check() error {
 		return fmt.Errorf("-loops %d: it must be from 1 to 1024", o.loops)
 	case o.outstanding < 1 || o.outstanding > 1<<16:
 		return fmt.Errorf("-outstanding %d: it must be from 1 to 65536", o.outstanding)
+	case int64(o.conns)*int64(windowOf(o.outstanding)) > mostTimes:
+		return fmt.Errorf("-conns %d and -outstanding %d: their product takes too much memory", o.conns, o.outstanding)
 	case !(o.rate >= 0 && o.rate <= 1e9):
 		return fmt.Errorf("-rate %v: it must be from 0, for none, to 1e9", o.rate)
 	case o.sizes.most > 1<<30:

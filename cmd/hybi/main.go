@@ -76,7 +76,11 @@ func dispatch(args []string, stdout io.Writer) error {
 		return usageError{fmt.Errorf("%s: takes flags only, not %q: see `hybi help %s`", c.name, fs.Arg(0), c.name)}
 	}
 	fs.SetOutput(stdout)
-	return run()
+	err = run()
+	if errors.Is(err, flag.ErrHelp) { // behind an operand
+		return help([]string{c.name}, stdout)
+	}
+	return err
 }
 
 func find(name string) (command, error) {
