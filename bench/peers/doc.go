@@ -24,6 +24,7 @@
 //
 //	           masking               parsing                                  writing
 //	hybi       mask.XOR              codec.Parser.Next                        codec.AppendServerFrame, AppendFrame with Keys
+//	hybi-batch                       Parser.NextRun, else Next
 //	gobwas     Cipher                ReadHeaderBuffer, Cipher, utf8.Valid     WriteHeaderBuffer, bytes.Buffer, NewMask and Cipher
 //	gorilla    maskBytes             Conn.NextReader and Read, utf8.Valid     Conn.WriteMessage
 //	fasthttp   maskBytes             Conn.NextReader and Read, utf8.Valid     Conn.WriteMessage
@@ -42,6 +43,7 @@
 //
 //	                  unmasks                      allocations a frame   UTF-8 of text
 //	hybi              in place                     none                  by Next, told at the first octet
+//	hybi-batch        in place                     none                  by NextRun and Next
 //	gobwas            in place                     none                  by the caller: utf8.Valid
 //	gobwas-checked    in place                     none                  by the caller: utf8.Valid
 //	gorilla           in the caller's memory       1, of 8 octets        by the caller: utf8.Valid

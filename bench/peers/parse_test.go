@@ -29,8 +29,7 @@ type parseImpl struct {
 var parseImpls = []parseImpl{
 	{"refill", startRefill},
 	{"hybi", startHybi},
-	// A batch form belongs here: {"hybi-batch", startHybiBatch}, with
-	// inPlace(w, see, func(in []byte) (frames int, err error) { … }).
+	{"hybi-batch", startHybiBatch},
 	{"gobwas", startGobwas},
 	{"gobwas-checked", startGobwasChecked},
 	{"gorilla", startGorilla},
@@ -72,6 +71,27 @@ func startHybi(tb testing.TB, w *wire, text bool, see func([]byte)) func(int) in
 		for len(in) > 0 {
 			_, n, err := p.Next(in)
 			if err != nil {
+				return frames, err
+			}
+			in = in[n:]
+			frames++
+		}
+		return frames, nil
+	})
+}
+
+// startHybiBatch is NextRun, and Next for what is no run.
+func startHybiBatch(tb testing.TB, w *wire, text bool, see func([]byte)) func(int) int {
+	var p codec.Parser
+	spans := make([]codec.Span, 64)
+	return inPlace(tb, w, see, func(in []byte) (frames int, err error) {
+		for len(in) > 0 {
+			k, n := p.NextRun(in, spans)
+			in = in[n:]
+			if frames += k; k > 0 {
+				continue
+			}
+			if _, n, err = p.Next(in); err != nil {
 				return frames, err
 			}
 			in = in[n:]
