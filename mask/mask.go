@@ -67,7 +67,7 @@ func XOR(b []byte, key Key) Key {
 	// the word and not read as one, because a Key may lie at an odd address.
 	var k uint32
 	*(*Key)(unsafe.Pointer(&k)) = key
-	k = xor(b, k)
+	k = xor(unsafe.Pointer(unsafe.SliceData(b)), len(b), k)
 	return *(*Key)(unsafe.Pointer(&k))
 }
 
@@ -80,136 +80,102 @@ func XOR(b []byte, key Key) Key {
 func XORTo(dst, src []byte, key Key) Key {
 	var k uint32
 	*(*Key)(unsafe.Pointer(&k)) = key
-	k = xorTo(dst, src, k)
+	k = xorTo(dst, unsafe.Pointer(unsafe.SliceData(src)), len(src), k)
 	return *(*Key)(unsafe.Pointer(&k))
 }
 
-// shortMax is the longest payload, in octets, that is masked right here.
-// A call of assembly, which cannot be inlined and takes its arguments through
-// memory, costs more than eight words do in Go: on Zen 5, 64 octets took 3.3 ns
-// here and 4.4 ns there.
-const shortMax = 64
+// toMax is the longest payload, in octets, that xorTo masks right here, for the
+// same reason as longMin.
+const toMax = 64
 
-// xor masks b in place with the key whose octets lie in memory as those of k.
+// xorTo is xor from src, n octets, into to, and checks them. Apart from xor
+// because a second slice costs that one a tenth of its time where it matters most.
 //
-// Here and in xorTo each case covers its lengths with words counted from the
-// front, and as many counted from the end which take the rotated key; they
-// overlap in the middle. All reads of a case that could meet an overlap come
-// before its first write: an octet masked twice would be an octet unmasked.
-func xor(b []byte, k uint32) uint32 {
-	le := binary.LittleEndian
-	n := len(b)
-	key := widen(k)
-	next := bits.RotateLeft64(key, -8*n)
+// Each case covers its lengths with words counted from the front, and as many
+// counted from the end which take the rotated key; they overlap in the middle,
+// which costs nothing here, since what is written is not what the next call
+// reads. All reads come before the first write: in place, an octet masked twice
+// would be an octet unmasked.
+func xorTo(to []byte, src unsafe.Pointer, n int, k uint32) uint32 {
+	if len(to) < n {
+		panic("mask: dst is shorter than src: pass a dst of at least len(src) octets")
+	}
+	dst := unsafe.Pointer(unsafe.SliceData(to))
+	// How far dst lies ahead of src, modulo the address space. Below n or above
+	// -n they overlap; a single comparison, because most neither do nor are one.
+	ahead := uintptr(dst) - uintptr(src)
+	if ahead+uintptr(n)-1 < 2*uintptr(n)-1 && ahead != 0 && n > 0 {
+		panic("mask: dst and src overlap in part: pass slices that begin at the same octet or share none")
+	}
+	key := swap(k)
+	wide := uint64(key)<<32 | uint64(key)
+	next := bits.RotateLeft64(wide, -8*n)
 	switch {
 	case n > 32:
-		// Asked in here, so that the shortest take one branch less.
-		if n > shortMax {
-			xorLong(b, b, uint32(key), uint32(next))
+		if n > toMax {
+			xorLong(dst, src, n, key)
 			break
 		}
-		w, x, y, z := le.Uint64(b[n-32:]), le.Uint64(b[n-24:]), le.Uint64(b[n-16:]), le.Uint64(b[n-8:])
-		le.PutUint64(b, le.Uint64(b)^key)
-		le.PutUint64(b[8:], le.Uint64(b[8:])^key)
-		le.PutUint64(b[16:], le.Uint64(b[16:])^key)
-		le.PutUint64(b[24:], le.Uint64(b[24:])^key)
-		le.PutUint64(b[n-32:], w^next)
-		le.PutUint64(b[n-24:], x^next)
-		le.PutUint64(b[n-16:], y^next)
-		le.PutUint64(b[n-8:], z^next)
+		a, b, c, d := load8(src, 0), load8(src, 8), load8(src, 16), load8(src, 24)
+		w, x, y, z := load8(src, n-32), load8(src, n-24), load8(src, n-16), load8(src, n-8)
+		store8(dst, 0, a^wide)
+		store8(dst, 8, b^wide)
+		store8(dst, 16, c^wide)
+		store8(dst, 24, d^wide)
+		store8(dst, n-32, w^next)
+		store8(dst, n-24, x^next)
+		store8(dst, n-16, y^next)
+		store8(dst, n-8, z^next)
 	case n >= 16:
-		w, x, y, z := le.Uint64(b), le.Uint64(b[8:]), le.Uint64(b[n-16:]), le.Uint64(b[n-8:])
-		le.PutUint64(b, w^key)
-		le.PutUint64(b[8:], x^key)
-		le.PutUint64(b[n-16:], y^next)
-		le.PutUint64(b[n-8:], z^next)
+		w, x, y, z := load8(src, 0), load8(src, 8), load8(src, n-16), load8(src, n-8)
+		store8(dst, 0, w^wide)
+		store8(dst, 8, x^wide)
+		store8(dst, n-16, y^next)
+		store8(dst, n-8, z^next)
 	case n >= 8:
-		x, y := le.Uint64(b), le.Uint64(b[n-8:])
-		le.PutUint64(b, x^key)
-		le.PutUint64(b[n-8:], y^next)
+		x, y := load8(src, 0), load8(src, n-8)
+		store8(dst, 0, x^wide)
+		store8(dst, n-8, y^next)
 	case n >= 4:
-		x, y := le.Uint32(b), le.Uint32(b[n-4:])
-		le.PutUint32(b, x^uint32(key))
-		le.PutUint32(b[n-4:], y^uint32(next))
+		x, y := load4(src, 0), load4(src, n-4)
+		store4(dst, 0, x^key)
+		store4(dst, n-4, y^uint32(next))
 	case n > 0:
 		// The first, the middle and the last of 1 to 3. A single octet is all
 		// three of them, and the last write counts.
-		x, y, z := b[0], b[n>>1], b[n-1]
-		b[0] = x ^ byte(key)
-		b[n>>1] = y ^ byte(key>>8)
-		b[n-1] = z ^ byte(next>>24)
+		x, y, z := load1(src, 0), load1(src, n>>1), load1(src, n-1)
+		store1(dst, 0, x^byte(wide))
+		store1(dst, n>>1, y^byte(wide>>8))
+		store1(dst, n-1, z^byte(next>>24))
 	}
-	return narrow(next)
+	return swap(uint32(next))
 }
 
-// xorTo is xor from src into dst, and checks them. Apart from xor because a
-// second slice costs that one a tenth of its time where it matters most.
-func xorTo(dst, src []byte, k uint32) uint32 {
-	le := binary.LittleEndian
-	n := len(src)
-	if len(dst) < n {
-		panic("mask: dst is shorter than src: pass a dst of at least len(src) octets")
-	}
-	dst = dst[:n]
-	// How far dst lies ahead of src, modulo the address space; if behind, the
-	// negation is how far.
-	ahead := uintptr(unsafe.Pointer(unsafe.SliceData(dst))) - uintptr(unsafe.Pointer(unsafe.SliceData(src)))
-	if ahead != 0 && (ahead < uintptr(n) || -ahead < uintptr(n)) {
-		panic("mask: dst and src overlap in part: pass slices that begin at the same octet or share none")
-	}
-	key := widen(k)
-	next := bits.RotateLeft64(key, -8*n)
-	switch {
-	case n > 32:
-		if n > shortMax {
-			xorLong(dst, src, uint32(key), uint32(next))
-			break
-		}
-		w, x, y, z := le.Uint64(src[n-32:]), le.Uint64(src[n-24:]), le.Uint64(src[n-16:]), le.Uint64(src[n-8:])
-		le.PutUint64(dst, le.Uint64(src)^key)
-		le.PutUint64(dst[8:], le.Uint64(src[8:])^key)
-		le.PutUint64(dst[16:], le.Uint64(src[16:])^key)
-		le.PutUint64(dst[24:], le.Uint64(src[24:])^key)
-		le.PutUint64(dst[n-32:], w^next)
-		le.PutUint64(dst[n-24:], x^next)
-		le.PutUint64(dst[n-16:], y^next)
-		le.PutUint64(dst[n-8:], z^next)
-	case n >= 16:
-		w, x, y, z := le.Uint64(src), le.Uint64(src[8:]), le.Uint64(src[n-16:]), le.Uint64(src[n-8:])
-		le.PutUint64(dst, w^key)
-		le.PutUint64(dst[8:], x^key)
-		le.PutUint64(dst[n-16:], y^next)
-		le.PutUint64(dst[n-8:], z^next)
-	case n >= 8:
-		x, y := le.Uint64(src), le.Uint64(src[n-8:])
-		le.PutUint64(dst, x^key)
-		le.PutUint64(dst[n-8:], y^next)
-	case n >= 4:
-		x, y := le.Uint32(src), le.Uint32(src[n-4:])
-		le.PutUint32(dst, x^uint32(key))
-		le.PutUint32(dst[n-4:], y^uint32(next))
-	case n > 0:
-		x, y, z := src[0], src[n>>1], src[n-1]
-		dst[0] = x ^ byte(key)
-		dst[n>>1] = y ^ byte(key>>8)
-		dst[n-1] = z ^ byte(next>>24)
-	}
-	return narrow(next)
-}
-
-// widen makes eight octets of key, the first of them lowest, of the four that
-// lie in memory as those of k.
-func widen(k uint32) uint64 {
+// swap makes of the four octets that lie in memory as those of k a word with
+// the first of them lowest, and the other way round.
+func swap(k uint32) uint32 {
 	if cpu.IsBigEndian {
-		k = bits.ReverseBytes32(k)
+		return bits.ReverseBytes32(k)
 	}
-	return uint64(k)<<32 | uint64(k)
+	return k
 }
 
-// narrow is the inverse of widen.
-func narrow(key uint64) uint32 {
-	if cpu.IsBigEndian {
-		return bits.ReverseBytes32(uint32(key))
-	}
-	return uint32(key)
+func load8(p unsafe.Pointer, at int) uint64 {
+	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(p, at))[:])
 }
+
+func load4(p unsafe.Pointer, at int) uint32 {
+	return binary.LittleEndian.Uint32((*[4]byte)(unsafe.Add(p, at))[:])
+}
+
+func load1(p unsafe.Pointer, at int) byte { return *(*byte)(unsafe.Add(p, at)) }
+
+func store8(p unsafe.Pointer, at int, v uint64) {
+	binary.LittleEndian.PutUint64((*[8]byte)(unsafe.Add(p, at))[:], v)
+}
+
+func store4(p unsafe.Pointer, at int, v uint32) {
+	binary.LittleEndian.PutUint32((*[4]byte)(unsafe.Add(p, at))[:], v)
+}
+
+func store1(p unsafe.Pointer, at int, v byte) { *(*byte)(unsafe.Add(p, at)) = v }

@@ -2,16 +2,16 @@
 
 #include "textflag.h"
 
-// Each kernel sets dst[i] = src[i] ^ key[i%4] for the n octets given. key and
-// next hold four octets, the first of them lowest; next is key rotated by n.
+// Each kernel sets dst[i] = src[i] ^ key[i%4] for the n octets given. KEY and
+// NEXT hold four octets, the first of them lowest; NEXT is KEY rotated by n.
 //
 // For all of them:
 //
 //   - n > 64. dst is src, or the two share no octet. Nothing is read or written
 //     outside of the n octets.
 //   - A length that eight vectors can cover is read whole before any of it is
-//     written: some vectors counted from the front, which take key, and as many
-//     counted from the end, which take next. They overlap in the middle.
+//     written: some vectors counted from the front, which take KEY, and as many
+//     counted from the end, which take NEXT. They overlap in the middle.
 //   - A longer one is cut so that the many stores are aligned ones:
 //
 //       FIRST                                             END
@@ -31,11 +31,20 @@
 #define END   R9 // the octet after dst
 #define SHIFT CX
 #define KEY   R8
+#define NEXT  R10
 
 #define LOAD_ARGS \
 	MOVQ dst+0(FP), DST; \
 	MOVQ src+8(FP), SRC; \
-	MOVQ n+16(FP), N
+	MOVQ n+16(FP), N; \
+	MOVL key+24(FP), KEY
+
+// ROTATE_KEY sets NEXT. Precondition: LOAD_ARGS.
+#define ROTATE_KEY \
+	MOVL N, SHIFT; \
+	SHLL $3, SHIFT; \
+	MOVL KEY, NEXT; \
+	RORL SHIFT, NEXT
 
 // START_BODY(width) goes to the first multiple of width, a power of two, above
 // FIRST: it leaves DST, SRC, N and KEY fit for the body.
@@ -51,12 +60,11 @@
 	LEAQ -(4*width)(N)(SHIFT*1), N; \
 	NEGQ SHIFT; \
 	SHLQ $3, SHIFT; \
-	MOVL key+24(FP), KEY; \
 	RORL SHIFT, KEY
 
-// func xorVector(dst, src *byte, n int, key, next uint32)
-// The kernels have the same arguments in the same place, hence a mere jump.
-TEXT ·xorVector(SB), NOSPLIT, $0-32
+// func xorVector(dst, src *byte, n int, key uint32)
+// The kernels have the same arguments in the same place, hence mere jumps.
+TEXT ·xorVector(SB), NOSPLIT, $0-28
 	CMPB ·useAVX512(SB), $0
 	JNE  avx512
 	CMPB ·useAVX2(SB), $0
@@ -69,12 +77,13 @@ avx2:
 avx512:
 	JMP ·xorAVX512(SB)
 
-// func xorSSE2(dst, src *byte, n int, key, next uint32)
+// func xorSSE2(dst, src *byte, n int, key uint32)
 // X0-X3 are read from the front, X4-X7 from the end.
-TEXT ·xorSSE2(SB), NOSPLIT, $0-32
+TEXT ·xorSSE2(SB), NOSPLIT, $0-28
 	LOAD_ARGS
-	MOVL   key+24(FP), X14
-	MOVL   next+28(FP), X15
+	ROTATE_KEY
+	MOVL   KEY, X14
+	MOVL   NEXT, X15
 	PSHUFL $0, X14, X14
 	PSHUFL $0, X15, X15
 	MOVOU  (SRC), X0
@@ -135,12 +144,15 @@ tail:
 	MOVOU X7, -16(END)
 	RET
 
-// func xorAVX2(dst, src *byte, n int, key, next uint32)
+// func xorAVX2(dst, src *byte, n int, key uint32)
 // Precondition: AVX2. Y0-Y3 are read from the front, Y4-Y7 from the end.
-TEXT ·xorAVX2(SB), NOSPLIT, $0-32
+TEXT ·xorAVX2(SB), NOSPLIT, $0-28
 	LOAD_ARGS
-	VBROADCASTSS key+24(FP), Y14
-	VBROADCASTSS next+28(FP), Y15
+	ROTATE_KEY
+	VMOVD KEY, X14
+	VMOVD NEXT, X15
+	VPBROADCASTD X14, Y14
+	VPBROADCASTD X15, Y15
 	VPXOR   (SRC), Y14, Y0
 	VPXOR   -64(SRC)(N*1), Y15, Y6
 	VPXOR   -32(SRC)(N*1), Y15, Y7
@@ -199,12 +211,13 @@ tail:
 	VZEROUPPER
 	RET
 
-// func xorAVX512(dst, src *byte, n int, key, next uint32)
+// func xorAVX512(dst, src *byte, n int, key uint32)
 // Precondition: AVX-512F. Z0-Z3 are read from the front, Z4-Z7 from the end.
-TEXT ·xorAVX512(SB), NOSPLIT, $0-32
+TEXT ·xorAVX512(SB), NOSPLIT, $0-28
 	LOAD_ARGS
-	VBROADCASTSS key+24(FP), Z14
-	VBROADCASTSS next+28(FP), Z15
+	ROTATE_KEY
+	VPBROADCASTD KEY, Z14
+	VPBROADCASTD NEXT, Z15
 	VPXORD    (SRC), Z14, Z0
 	VPXORD    -64(SRC)(N*1), Z15, Z7
 	CMPQ      N, $128

@@ -15,7 +15,7 @@ import (
 type kernel struct {
 	name      string
 	available bool
-	fn        func(dst, src []byte, key, next uint32)
+	fn        func(dst, src []byte, key uint32)
 }
 
 // kernels has every kernel of this build; chosen is the one that XOR uses.
@@ -49,7 +49,7 @@ func impls() []impl {
 func (k kernel) call(dst, src []byte, key Key) Key {
 	word := binary.LittleEndian.Uint32(key[:])
 	next := bits.RotateLeft32(word, -8*len(src))
-	k.fn(dst, src, word, next)
+	k.fn(dst, src, word)
 	binary.LittleEndian.PutUint32(key[:], next)
 	return key
 }

@@ -9,7 +9,7 @@ import (
 
 // tellRace tells the race detector, which does not look into assembly, what is
 // about to be read and written. In these builds alone, slices escape here.
-func tellRace(dst, src []byte) {
-	runtime.RaceReadRange(unsafe.Pointer(&src[0]), len(src))
-	runtime.RaceWriteRange(unsafe.Pointer(&dst[0]), len(src))
+func tellRace(dst, src unsafe.Pointer, n int) {
+	runtime.RaceReadRange(src, n)
+	runtime.RaceWriteRange(dst, n)
 }
