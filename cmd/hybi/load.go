@@ -46,9 +46,10 @@ Connections that cannot be opened or end are counted by cause and not opened
 again: refused, timed_out, status_503, closed_in_handshake, handshake_invalid, reset,
 protocol_error, ended_without_close, close_1001, no_descriptors, no_local_port ...
 
-The measured time, -duration, begins when -warmup and -ramp are over and all
-connections have been opened or have failed; what was due before counts in no figure
-of latency or throughput. After it the last echoes and then the closing handshakes
+The measured time, -duration, begins when all connections have been opened or have
+failed, or had -timeout for it, and -warmup and -ramp are over; what was due before
+counts in no figure of latency or throughput. Messages begin with all connections; with
+-ramp or -rate each connection's own. After it the last echoes and then the closing handshakes
 (1000) are waited for, each for -timeout at most. SIGINT and SIGTERM end the measured
 time early; a second one ends the program at once, with status 1.
 
@@ -82,7 +83,7 @@ func loadFlags(fs *flag.FlagSet) *loadOptions {
 	fs.DurationVar(&o.duration, "duration", 10*time.Second, "the measured time")
 	fs.DurationVar(&o.ramp, "ramp", 0, "the time over which connections are opened, 128 at a time at most")
 	fs.DurationVar(&o.warmup, "warmup", time.Second, "how long to send before anything is measured")
-	fs.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long an opening handshake, the last echoes and the closing handshakes may take")
+	fs.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long an opening handshake, all of them beyond -ramp, the last echoes and the closing handshakes may take")
 	fs.StringVar(&o.kind, "type", "binary", "`TYPE` of the messages: text or binary")
 	fs.BoolVar(&o.verify, "verify", true, "compare all octets of an echo")
 	fs.IntVar(&o.loops, "loops", 0, "event loops, each on a thread of its own; 0 is one for each processor")

@@ -28,6 +28,7 @@ type loadLoop struct {
 	tally   *tally
 	begin   int64 // of the measured time
 	end     int64 // of it; nothing is due from then on
+	held    bool  // nothing is sent yet
 	closing bool
 
 	// The schedule: each place in its turn, one step apart. With no rate, next is
@@ -247,7 +248,7 @@ func (l *loadLoop) searchShort(cl *loadClient, op codec.Opcode, payload []byte) 
 
 // fill sends what is due on a connection, as far as may be without an answer.
 func (l *loadLoop) fill(cl *loadClient, now int64) {
-	for cl.awaited < l.outstanding && !cl.blocked && !l.closing {
+	for cl.awaited < l.outstanding && !cl.blocked && !l.closing && !l.held {
 		if cl.sent == cl.due && (l.step != 0 || now >= l.end) {
 			return
 		}
@@ -342,6 +343,16 @@ func (cl *loadClient) grow() {
 	cl.times = make([]int64, 2*len(old.times))
 	for n := cl.head; n < cl.due; n++ {
 		*cl.time(n) = *old.time(n)
+	}
+}
+
+// release begins the sending.
+func (l *loadLoop) release() {
+	l.held = false
+	for _, cl := range l.clients {
+		if cl != nil {
+			l.fill(cl, l.now())
+		}
 	}
 }
 

@@ -306,7 +306,7 @@ func sample() *loadReport {
 	return &loadReport{
 		URL: "ws://a.example/", Subprotocol: "chat", Type: "text", SizeMinOctets: 16, SizeMaxOctets: 4096, Outstanding: 64, RateWanted: 1000, Loops: 2, Interrupted: true,
 		WarmUpSeconds: 1, MeasuredSeconds: 2, EchoesMeasured: 1990, EchoesPerSecond: 995, OctetsPerSecond: 2_000_000, MessagesSent: 3000, EchoesReceived: 2990,
-		BacklogOverflow: 1, Unsent: 2, Unanswered: 3, Abandoned: 4, ConnectionsWanted: 10, ConnectionsDialed: 10, ConnectionsOpened: 7, ConnectionsClean: 5, ConnectionsUnclean: 1,
+		BacklogOverflow: 1, Unsent: 2, Unanswered: 3, Abandoned: 4, ConnectionsWanted: 10, ConnectionsDialed: 9, ConnectionsOpened: 7, ConnectionsClean: 5, ConnectionsUnclean: 1,
 		ConnectionsFailed: map[string]uint64{"status_503": 1, "refused": 2}, ConnectionsLost: map[string]uint64{"reset": 1}, WrongEchoes: map[string]uint64{"doubled": 5},
 		Latency:   latencies{4, 30_000, 400_000, 50_000, 1_500_000, 1_500_000, 1_500_000, 1_500_000, 1_500_000},
 		Histogram: []bar{{50_000, 3}, {100_000, 0}, {2_000_000, 1}}, ProcessorSeconds: 1.9, ProcessorShare: 0.95,
@@ -318,6 +318,7 @@ func TestReportText(t *testing.T) {
 	const want = `hybi load ws://a.example/: text, size 16-4KiB, outstanding 64, loops 2
   interrupted            the summary so far
   connections            7 of 10
+  not tried in time      1
   subprotocol            chat
   not opened             refused 2, status_503 1
   lost                   reset 1

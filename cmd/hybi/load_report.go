@@ -223,6 +223,7 @@ func (r *loadReport) text() string {
 		row("interrupted", "the summary so far")
 	}
 	row("connections", "%d of %d", r.ConnectionsOpened, r.ConnectionsWanted)
+	some("not tried in time", uint64(int64(r.ConnectionsWanted)-r.ConnectionsDialed))
 	if r.Subprotocol != "" {
 		row("subprotocol", "%s", r.Subprotocol)
 	}

@@ -36,13 +36,15 @@ type loadRun struct {
 	quit     chan struct{} // closed when no more are to be begun
 	instant  map[string]uint64
 
-	from, until, lineAt int64 // measured time; when the last line was written
-	used, waited        time.Duration
-	interrupted         bool
+	began, from, until int64 // when messages began, and the measured time
+	lineAt             int64 // when the last line was written
+	used, waited       time.Duration
+	interrupted        bool
 }
 
 const (
 	mostUnderWay = 128                    // dials
+	notice       = 20 * time.Millisecond  // that loops get of the measured time
 	pollTime     = 5 * time.Millisecond   // of what ends a stage
 	tickTime     = 100 * time.Microsecond // between two looks at the schedule, at least
 	mostTimes    = 1 << 30                // kept for all connections, of 8 octets
@@ -78,6 +80,7 @@ func newLoadRun(o *loadOptions, progress io.Writer) (*loadRun, error) {
 		l := newLoadLoop(&r.plan, i, places, newMessages(o.op, o.sizes, o.verify))
 		pump := l.pump
 		l.repost = func() { r.reactor.Post(i, pump) }
+		l.held = o.hold()
 		if o.rate > 0 {
 			period := float64(o.conns) / o.rate * 1e9
 			l.schedule(int64(period/float64(places)*float64(i)/float64(o.loops)), period)
@@ -125,7 +128,12 @@ func runLoad(o *loadOptions, stop <-chan struct{}, progress io.Writer) (*loadRep
 func (r *loadRun) stages(stop <-chan struct{}) {
 	r.lineAt, r.seconds = r.plan.now(), time.NewTicker(time.Second)
 	defer r.seconds.Stop()
-	r.interrupted = r.stage(stop, r.warm)
+	r.interrupted = r.stage(stop, r.connected)
+	if r.hold() && !r.interrupted {
+		r.each((*loadLoop).release)
+		r.began = r.plan.now()
+	}
+	r.interrupted = r.interrupted || r.stage(stop, r.warm)
 	if !r.interrupted && !r.allGone() {
 		r.measure(stop)
 	}
@@ -173,24 +181,30 @@ func (r *loadRun) allDialed() bool {
 
 func (r *loadRun) allGone() bool { return r.allDialed() && r.plan.open.Load() == 0 }
 
-// warm reports whether the measured time may begin: the warm-up is over, and all have
-// come that are to come, or had the time to.
+// hold reports whether messages wait until all connections are there: they would slow
+// down the dials that are left, and there is no ramp over which the load is to grow.
+func (o *loadOptions) hold() bool { return o.rate == 0 && o.ramp == 0 }
+
+// connected reports whether all have come that are to come, or had the time to.
+func (r *loadRun) connected() bool {
+	return r.allDialed() || time.Duration(r.plan.now()) >= r.ramp+r.timeout
+}
+
+// warm reports whether the measured time may begin.
 func (r *loadRun) warm() bool {
-	at := time.Duration(r.plan.now())
-	least := max(r.warmup, r.ramp)
-	return r.allGone() || at >= least && r.allDialed() || at >= least+r.timeout
+	return r.allGone() || r.plan.now() >= max(r.began+int64(r.warmup), int64(r.ramp))
 }
 
 // measure lets the measured time pass.
 func (r *loadRun) measure(stop <-chan struct{}) {
-	r.from = r.plan.now()
+	r.from = r.plan.now() + int64(notice)
 	r.until = r.from + int64(r.duration)
 	from, until := r.from, r.until
 	used, waited := processorTime(), r.waitedSoFar()
 	r.each(func(l *loadLoop) { l.begin, l.end = from, min(l.end, until) })
 	r.interrupted = r.stage(stop, func() bool { return r.plan.now() >= until || r.allGone() })
 	r.used, r.waited = processorTime()-used, r.waitedSoFar()-waited
-	r.until = min(until, r.plan.now())
+	r.until = max(r.from, min(until, r.plan.now()))
 	if r.until-r.lineAt > int64(time.Second/2) {
 		r.line()
 	}

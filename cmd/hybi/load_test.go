@@ -159,7 +159,7 @@ func TestLoad(t *testing.T) {
 		{url, "-conns 50 -outstanding 16 -loops 2 -type text -size 1-300"},
 		{url, "-size 1 -outstanding 7"},
 		{url, "-size 100KiB-1MiB -outstanding 3 -type text"},
-		{url, "-size 70000 -outstanding 40 -verify=false"}, // more than a queue holds
+		{url, "-conns 1 -size 256KiB -outstanding 64"}, // more than both sides' queues and buffers hold
 		{url, "-rate 3000 -loops 2 -conns 5 -size 12-20 -type text"},
 		{url, "-rate 500 -conns 7 -size 1"},
 		{unix, "-outstanding 4"},
@@ -258,6 +258,17 @@ func TestLoadWrongEchoes(t *testing.T) {
 	fine(t, measured(t, serve(t, &server{message: flip(63)}, "tcp", "127.0.0.1:0"), "-verify=false"))
 }
 
+// One message is lost: the others go on, whether it is told by those behind it or at the
+// end.
+func TestLoadLostMessage(t *testing.T) {
+	for _, flags := range []string{"-outstanding 2", "-rate 400 -timeout 300ms"} {
+		r := measured(t, serve(t, &server{message: dropOnce()}, "tcp", "127.0.0.1:0"), append([]string{"-conns", "1"}, strings.Fields(flags)...)...)
+		if r.WrongEchoes["lost"] != 1 || len(r.WrongEchoes) != 1 || r.EchoesReceived+1 != r.MessagesSent || r.Unanswered > 0 || r.RateWanted == 0 && r.MessagesSent < 3*minWindow {
+			t.Errorf("%s: %s", flags, r.text())
+		}
+	}
+}
+
 // swap echoes in pairs, the second first.
 func swap() func(reactor.Conn, codec.Opcode, []byte) {
 	held := map[reactor.Conn][]byte{}
@@ -277,6 +288,16 @@ func drop(n int) func(reactor.Conn, codec.Opcode, []byte) {
 	count := 0
 	return func(c reactor.Conn, op codec.Opcode, payload []byte) {
 		if count++; count%n != 0 {
+			c.Send(op, payload)
+		}
+	}
+}
+
+// dropOnce leaves out the fifth.
+func dropOnce() func(reactor.Conn, codec.Opcode, []byte) {
+	count := 0
+	return func(c reactor.Conn, op codec.Opcode, payload []byte) {
+		if count++; count != 5 {
 			c.Send(op, payload)
 		}
 	}
@@ -398,6 +419,17 @@ func TestLoadLost(t *testing.T) {
 			c.Close(codec.CloseGoingAway, "")
 		}
 	}}
+	// In the measured time, which ends with them.
+	at := time.Now().Add(250 * time.Millisecond)
+	late := &server{message: func(c reactor.Conn, op codec.Opcode, payload []byte) {
+		c.Send(op, payload)
+		if time.Now().After(at) {
+			c.Close(codec.CloseGoingAway, "")
+		}
+	}}
+	if r := measured(t, serve(t, late, "tcp", "127.0.0.1:0"), "-duration", "1m"); r.ConnectionsLost["close_1001"] != 4 || r.MeasuredSeconds < 0.05 || r.MeasuredSeconds > 2 || r.EchoesPerSecond < 10 {
+		t.Errorf("%s", r.text())
+	}
 	first := func(c net.Conn) { c.Read(make([]byte, 1000)) }
 	for _, x := range []struct{ cause, url string }{
 		{"close_1001", serve(t, closing, "tcp", "127.0.0.1:0")},
@@ -492,7 +524,7 @@ func TestLoadInterrupted(t *testing.T) {
 		if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
 			t.Fatalf("%v: %s", err, out.String())
 		}
-		if status := p.exit(); status != 0 || !r.Interrupted || r.ConnectionsOpened != 3 || r.ConnectionsClean != 3 || r.EchoesReceived == 0 || r.EchoesReceived != r.MessagesSent {
+		if status := p.exit(); status != 0 || !r.Interrupted || r.ConnectionsOpened != 3 || r.ConnectionsClean != 3 || r.EchoesReceived == 0 || r.EchoesReceived != r.MessagesSent || r.MeasuredSeconds > 30 {
 			t.Errorf("status %d, %s", status, out.String())
 		}
 	}
