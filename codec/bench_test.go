@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -59,6 +60,55 @@ func BenchmarkParse(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkParseMixed is BenchmarkParse of frames whose lengths no branch predictor
+// can know: each from 1 to max octets, drawn anew for 64 buffers that take turns.
+func BenchmarkParseMixed(b *testing.B) {
+	for _, op := range []Opcode{OpBinary, OpText} {
+		for _, most := range []int{32, 125, 1024} {
+			for _, form := range []string{"next", "run"} {
+				b.Run(fmt.Sprintf("form=%s/type=%v/max=%d", form, op, most), func(b *testing.B) {
+					benchmarkParseMixed(b, op, most, form == "run")
+				})
+			}
+		}
+	}
+}
+
+func benchmarkParseMixed(b *testing.B, op Opcode, most int, runs bool) {
+	rng := rand.New(rand.NewPCG(6, 455))
+	text := []byte(strings.Repeat("text of ASCII; ", most/15+1))
+	var wires [64][]byte
+	var in []byte
+	octets := 0
+	for i := range wires {
+		wire := make([]byte, 0, benchBuffer)
+		for len(wire)+MaxHeaderSize+most <= benchBuffer {
+			h := Header{FIN: true, Opcode: op, Masked: true, MaskingKey: mask.Key{byte(len(wire)), 13, 5, 0x5A}}
+			wire = AppendFrame(wire, h, text[:1+rng.IntN(most)])
+		}
+		wires[i] = wire
+		octets += len(wire)
+	}
+	spans := make([]Span, 64)
+	frames := 0
+	var p Parser
+	b.SetBytes(int64(octets / len(wires)))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		in = append(in[:0], wires[i%len(wires)]...)
+		parse := parseAll
+		if runs {
+			parse = func(p *Parser, in []byte) (int, error) { return parseRuns(p, in, spans) }
+		}
+		n, err := parse(&p, in)
+		if err != nil {
+			b.Fatal(err)
+		}
+		frames += n
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(frames), "ns/frame")
 }
 
 // BenchmarkParseRun is BenchmarkParse by runs of frames in one call.
