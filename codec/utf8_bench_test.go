@@ -23,8 +23,9 @@ var utf8Sizes = []int{16, 32, 64, 125, 256, 512, 1024, 4096, 65536}
 // A textWalk goes through payloads of text in a 64 KiB buffer, each behind the
 // octets of a client's header, as they lie when they come from the wire.
 type textWalk struct {
-	buf                    []byte
-	header, size, end, all int
+	buf          []byte
+	header, size int
+	end          int // of the last payload
 }
 
 func newTextWalk(text string, size int) textWalk {
