@@ -5,7 +5,7 @@
 //	codec      octets to events and back: frames, messages, close codes, UTF-8
 //	handshake  the opening handshake, request to answer
 //	reactor    connections on epoll loops (Linux)
-//	cmd/hybi   the program: an echo server, frames explained and written
+//	cmd/hybi   the program: an echo server, a load generator, frames explained and written
 //
 // The first three know no socket, no file and no clock: the caller brings the
 // octets and takes them away. Imports run one way:

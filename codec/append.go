@@ -27,7 +27,8 @@ func AppendFrame(dst []byte, h Header, payload []byte) []byte {
 
 // AppendServerFrame appends a whole frame as a server sends nearly all of them:
 // FIN set, RSV1-3 not, unmasked. It writes what AppendFrame writes, in less time,
-// as a Header goes through memory. It panics if op is over 4 bits.
+// as a Header goes through memory. It panics if op is over 4 bits; what else may not be sent, as a control
+// frame of more than 125 octets, is for the caller to see to.
 func AppendServerFrame(dst []byte, op Opcode, payload []byte) []byte {
 	if op > 0xF {
 		panic("codec: AppendServerFrame: op is over 4 bits: use one of the Op constants")
@@ -114,7 +115,8 @@ type PreparedFrame struct {
 	frame  []byte
 }
 
-// NewPreparedFrame encodes a copy of payload as one unmasked frame. It panics
+// NewPreparedFrame encodes a copy of payload as one unmasked frame. Text must be valid
+// UTF-8; that is the caller's to see to. It panics
 // if op is reserved or OpContinuation, OpClose, or a control opcode with more
 // than 125 octets of payload.
 func NewPreparedFrame(op Opcode, payload []byte) *PreparedFrame {

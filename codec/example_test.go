@@ -228,3 +228,45 @@ func ExampleProtocolError() {
 	// octet 7: hybi: text message is not UTF-8: send other octets as binary (RFC 6455 §8.1)
 	// answer 1007: 88 0b 03 ef
 }
+
+// Where a read brings many short messages, take them by runs, and by Next what is none.
+func ExampleParser_NextRun() {
+	var in []byte // what a read has brought
+	for _, word := range []string{"many", "short", "", "messages"} {
+		h := codec.Header{FIN: true, Opcode: codec.OpText, Masked: true, MaskingKey: mask.Key{0x37, 0xfa, 0x21, 0x3d}}
+		if word == "" {
+			h.Opcode = codec.OpPing
+		}
+		in = codec.AppendFrame(in, h, []byte(word))
+	}
+
+	var p codec.Parser
+	spans := make([]codec.Span, 64) // once, for all connections of a loop
+	for {
+		k, n := p.NextRun(in, spans)
+		for _, s := range spans[:k] {
+			fmt.Printf("%v %s\n", s.Opcode, s.Payload(in))
+		}
+		in = in[n:]
+		if k == len(spans) {
+			continue // there may be more
+		}
+		ev, n, err := p.Next(in)
+		in = in[n:]
+		if err != nil {
+			fmt.Println("fail the connection:", err)
+			return
+		}
+		if ev.Opcode == 0 {
+			fmt.Printf("%d octets are left: read on behind them\n", len(in))
+			return
+		}
+		fmt.Printf("%v, by Next\n", ev.Opcode) // as in the other examples
+	}
+	// Output:
+	// text many
+	// text short
+	// ping, by Next
+	// text messages
+	// 0 octets are left: read on behind them
+}

@@ -26,14 +26,16 @@ func (s Span) size() int { return shortHead + int(s.End-s.Start) }
 
 const (
 	shortHead = 6         // octets of a masked header with a length in 7 bits
-	maxRun    = 1<<32 - 1 // octets of input, as Span counts them
+	maxRun    = 1<<31 - 1 // octets of input, as Span counts them and an int of 32 bits
 )
 
 // NextRun parses the messages that in begins with, as long as each is one
 // masked text or binary frame of at most 125 octets of payload, lies whole in in and breaks
 // no rule. It unmasks them in place, checks text to be UTF-8, fills spans with
 // them, and returns their number k, at most len(spans), and the octets n they
-// occupy. It is what k calls of Next would do, in less time.
+// occupy. It is what k calls of Next would do: on amd64 with AVX2 in about half of the
+// time, while text is ASCII; elsewhere in about the same. It pays where a read brings
+// many short messages.
 //
 // When k is less than len(spans), what follows the run, if anything, is for
 // Next: it may be a longer frame, a fragment, a control frame, a violation, or a
@@ -97,9 +99,13 @@ func (p *Parser) shortFrame(in []byte, s *Span, limit int) bool {
 
 // UnreadRun takes back the last messages of the run that NextRun found in in,
 // those in spans, as if they had not been parsed: for a caller that must stop in
-// the middle. It masks them again and returns where in in they begin. Nothing may
-// have been parsed since, nor the octets of in changed.
+// the middle. It masks them again and returns where in in they begin. in is the slice
+// that was given to NextRun, its octets unchanged, and nothing may have been parsed since.
+// It panics if spans is empty.
 func (p *Parser) UnreadRun(in []byte, spans []Span) (n int) {
+	if len(spans) == 0 {
+		panic("codec: UnreadRun of no messages: pass the spans that were not dealt with, one at least")
+	}
 	for _, s := range spans {
 		mask.XOR(s.Payload(in), mask.Key(in[s.Start-4:s.Start]))
 		p.offset -= int64(s.size())

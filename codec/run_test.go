@@ -2,7 +2,6 @@ package codec_test
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -178,36 +177,4 @@ func runsAgree(t *testing.T, wire []byte) {
 			t.Fatalf("% x: %s", wire, diff)
 		}
 	}
-}
-
-// A read brings many short messages: taken by runs, and by Next what is none.
-func ExampleParser_NextRun() {
-	in := clientFrame(nil, codec.OpText, "many")
-	in = clientFrame(in, codec.OpText, "short")
-	in = clientFrame(in, codec.OpPing, "")
-	in = clientFrame(in, codec.OpText, "messages")
-
-	var p codec.Parser
-	spans := make([]codec.Span, 64) // once, for all connections of a loop
-	for len(in) > 0 {
-		k, n := p.NextRun(in, spans)
-		for _, s := range spans[:k] {
-			fmt.Printf("%v %s\n", s.Opcode, s.Payload(in))
-		}
-		in = in[n:]
-		if k == len(spans) {
-			continue
-		}
-		ev, n, err := p.Next(in)
-		if err != nil || ev.Opcode == 0 {
-			break // fail the connection, or read on behind what is left of in
-		}
-		fmt.Printf("%v by Next\n", ev.Opcode)
-		in = in[n:]
-	}
-	// Output:
-	// text many
-	// text short
-	// ping by Next
-	// text messages
 }

@@ -68,9 +68,10 @@ func sendable(op codec.Opcode, n int) bool {
 }
 
 // SendPrepared is Send of a frame that was encoded beforehand, for a message to many:
-// to a connection other than the one being served the frame goes out at once, and is
-// copied only as far as the socket does not take it. A client's connection masks it
-// like any other.
+// to a connection other than the one being served, and for which nothing waits, the frame
+// goes out at once and is copied only as far as the socket does not take it. It never
+// overtakes what was sent before. On a connection of Dial it is masked anew, which
+// copies it.
 func (c Conn) SendPrepared(f *codec.PreparedFrame) error {
 	s := c.tenant()
 	if s == nil || s.phase != phaseOpen {

@@ -41,13 +41,31 @@ func Example() {
 	// <nil>
 }
 
-// A chat keeps the members of its loop in a map; a Conn may be a key.
-type chat struct{ members map[reactor.Conn]bool }
+// A chat keeps the members of its loop in a map; a Conn may be a key. Each loop has a
+// chat of its own, and all of them know all.
+type chat struct {
+	r       *reactor.Reactor
+	all     []*chat // by the number of the loop
+	members map[reactor.Conn]bool
+}
 
 func (h *chat) Opened(c reactor.Conn)                         { h.members[c] = true }
 func (h *chat) Closed(c reactor.Conn, info reactor.CloseInfo) { delete(h.members, c) }
+
+// Message sends what one says to all: on its own loop at once, on the others by Post.
 func (h *chat) Message(c reactor.Conn, op codec.Opcode, p []byte) {
 	frame := codec.NewPreparedFrame(op, p) // copies p, once for all
+	h.tell(frame)
+	for loop, other := range h.all {
+		if other != h {
+			if err := h.r.Post(loop, func() { other.tell(frame) }); err != nil {
+				log.Print(err) // ErrInboxFull: that loop does not keep up
+			}
+		}
+	}
+}
+
+func (h *chat) tell(frame *codec.PreparedFrame) {
 	for member := range h.members {
 		if err := member.SendPrepared(frame); err != nil {
 			member.Close(codec.ClosePolicyViolation, "too slow") // ErrQueueFull
@@ -81,7 +99,11 @@ func ExampleUpgrader() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	go r.Run(func(loop int) reactor.Handler { return &chat{members: map[reactor.Conn]bool{}} })
+	all := make([]*chat, r.Loops())
+	for loop := range all {
+		all[loop] = &chat{r: r, all: all, members: map[reactor.Conn]bool{}}
+	}
+	go r.Run(func(loop int) reactor.Handler { return all[loop] })
 	fmt.Println(r.Shutdown(context.Background()))
 	// Output: <nil>
 }

@@ -402,15 +402,22 @@ func (r *Reactor) Dial(network, addr string, req handshake.ClientRequest, state 
 	return err
 }
 
+// Loops returns the number of event loops: they are numbered from 0.
+func (r *Reactor) Loops() int { return len(r.loops) }
+
 // Post has f called on the goroutine of a loop, given by its number, between the
 // calls of its handler; there f may use the Conns of that loop. What f sends on them
 // goes out together at the end of the loop's turn. A call that is accepted, with nil, happens
 // once: if the loop ends first, then at its end, when all connections have ended. A
 // panic of f's is logged and counted like a handler's.
 //
-// It allocates nothing, and panics if there is no such loop. Errors: ErrInboxFull, and
-// ErrClosed after the loop's end.
+// It may be called before Run, too. Post itself allocates nothing; a closure may. It
+// panics if there is no such loop, or no f. Errors: ErrInboxFull, and ErrClosed after the
+// loop's end.
 func (r *Reactor) Post(loop int, f func()) error {
+	if loop < 0 || loop >= len(r.loops) || f == nil {
+		panic(fmt.Sprintf("reactor: Post to loop %d of %d, function given: %v", loop, len(r.loops), f != nil))
+	}
 	l := r.loops[loop]
 	err := l.inbox.put(entry{kind: entryCall, call: f}, nil)
 	if err == ErrInboxFull {
@@ -450,7 +457,11 @@ func (r *Reactor) Run(newHandler func(loop int) Handler) error {
 	r.mu.Unlock()
 	defer r.end()
 	for i, l := range r.loops {
-		l.setHandler(newHandler(i))
+		h := newHandler(i)
+		if h == nil {
+			panic(fmt.Sprintf("reactor: the function given to Run has returned no Handler for loop %d", i))
+		}
+		l.setHandler(h)
 	}
 	errs := make([]error, len(r.loops))
 	var wg sync.WaitGroup
