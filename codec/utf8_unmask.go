@@ -109,6 +109,11 @@ func (s utf8State) unmaskScan(b []byte, key mask.Key) (n int, next utf8State, k 
 		}
 	}
 	b = b[n:]
+	if len(b) <= 64 {
+		k = mask.XOR(b, key)
+		rest, next := utf8Accept.scan(b)
+		return n + rest, next, k
+	}
 	word := binary.LittleEndian.Uint32(key[:])
 	after := bits.RotateLeft32(word, -8*len(b))
 	good, done := unmaskVector(b, word, after)
