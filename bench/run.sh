@@ -4,7 +4,7 @@
 # in bench/results/, and writes of them benchstat.txt at the top of the repository,
 # the charts in docs/charts/, and the block in the README that shows these.
 #
-#   bench/run.sh [COUNT]
+#   bench/run.sh [COUNT]     fewer than 5: a trial, which only writes to bench/results/tmp
 #
 #   PACKAGES   what is measured: mask codec handshake peers bench (all of them);
 #              bench is the echo over sockets. Charts and README need mask, codec
@@ -15,7 +15,7 @@
 # Run it on a quiet machine, at a commit. Needs Linux and bash; taskset if there.
 # Takes some twenty minutes.
 set -euo pipefail
-export LC_ALL=C GOFLAGS=-mod=readonly GOWORK=off
+export LC_ALL=C GOFLAGS="${GOFLAGS:-} -mod=readonly" GOWORK=off
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 count=${1:-15}
@@ -161,7 +161,10 @@ GOFLAGS= go run "$benchstat" "$raw" >/dev/null # fetched now, so that only table
 		            filled anew by a copy before each pass, which is in the figure; Refill, or impl=refill, is that copy
 		            alone. "Net of refill" is with it subtracted from both sides, pass by pass
 		Append      one frame written; Encode, to a connection that throws it away
-		UTF8        one text validated; std is unicode/utf8.Valid
+		UTF8        one text validated; std is unicode/utf8.Valid, the others the levels of the processor; the best is in use
+		UnmaskText  one text unmasked and validated, in one pass and in two, beside mask.XOR alone
+		XORMixed    as XOR, of lengths from 1 to size that no branch predictor can know
+		ParseMixed  as Parse, of such lengths to max; ParseRun by NextRun
 		Request     one opening handshake, from the head as the client sends it to the answer
 		Echo        per message, through sockets: a server in a process of its own with one loop; raw echoes octets and
 		            knows no WebSocket. cpu-sec/msg is the server's processor time, system calls included; user and sys are
@@ -189,11 +192,21 @@ GOFLAGS= go run "$benchstat" "$raw" >/dev/null # fetched now, so that only table
 	table codec 'Parser.Next, binary, refill included: against the refill alone' -filter "(.name:Refill OR (.name:Parse /type:binary)) .unit:sec/frame $codec" -ignore 'pkg,/type' -row /size -col '.name@(Refill Parse)'
 	table codec 'AppendFrame: server against client, which masks' -filter '.name:Append .unit:sec/frame' -ignore pkg -col '/role@(server client)'
 	table codec 'ParseHeader' -filter ".name:ParseHeader $only" -ignore pkg -col '/to@(server client)'
+	table mask 'mask.XOR of lengths that differ, against copy' -filter ".name:XORMixed $only" -ignore 'pkg,/phase' -col '/impl@(copy xor)'
+	table codec 'Parser.Next against NextRun, binary' -filter '(.name:Parse OR .name:ParseRun) /type:binary .unit:sec/frame' -ignore 'pkg,/type' -row /size -col '.name@(Parse ParseRun)'
+	table codec 'The same of lengths that differ' -filter '.name:ParseMixed .unit:sec/frame' -ignore pkg -col '/form@(next run)'
+	table codec 'Unmasking and validating text: one pass against two' -filter ".name:UnmaskText $only" -ignore pkg -col '/impl@(mask-alone two-passes joined)'
 	table codec 'UTF-8 validation, against unicode/utf8' -filter ".name:UTF8 $only" -ignore pkg -col "/impl@($(values UTF8 impl std))"
 	table handshake 'Opening handshake' -filter '.name:(Request OR SlowHead OR Refusal) .unit:(sec/op OR allocs/op)' -ignore pkg
 	table bench 'Echo: raw against hybi' -filter '.name:Echo -.unit:sec/op' -ignore pkg -col '/server@(raw hybi)'
 	table bench 'Idle connections' -filter '.name:Idle .unit:rss-B/conn' -ignore pkg
 } >"$tmp/benchstat.txt"
+if [ "$count" -lt 5 ]; then # a trial: nothing that is committed is touched
+	mkdir -p bench/results/tmp
+	mv "$raw" "$tmp/benchstat.txt" bench/results/tmp/
+	echo "fewer than 5 samples: wrote bench/results/tmp/benchstat.txt only" >&2
+	exit
+fi
 if measured mask && measured codec && measured peers; then
 	report charts docs/charts
 	report readme README.md
