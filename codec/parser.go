@@ -189,6 +189,26 @@ func (p *Parser) Next(in []byte) (ev Event, n int, err error) {
 			return Event{Payload: payload, Opcode: Opcode(first2 & 0xF), First: true, Last: true}, n, nil
 		}
 	}
+	if !isText && len(payload) >= 64 && len(payload) < 96 {
+		// The same again: 6.7 against 7.9 ns for 64. Whole tiles of 64 only, or there
+		// would be more words than registers.
+		key := uint64(le.Uint32(in[2:]))
+		key |= key << 32
+		tile := (*[64]byte)(payload)
+		le.PutUint64(tile[0:], le.Uint64(tile[0:])^key)
+		le.PutUint64(tile[8:], le.Uint64(tile[8:])^key)
+		le.PutUint64(tile[16:], le.Uint64(tile[16:])^key)
+		le.PutUint64(tile[24:], le.Uint64(tile[24:])^key)
+		le.PutUint64(tile[32:], le.Uint64(tile[32:])^key)
+		le.PutUint64(tile[40:], le.Uint64(tile[40:])^key)
+		le.PutUint64(tile[48:], le.Uint64(tile[48:])^key)
+		le.PutUint64(tile[56:], le.Uint64(tile[56:])^key)
+		if len(payload) > 64 {
+			mask.XOR(payload[64:], mask.Key(in[2:6]))
+		}
+		p.offset += int64(n)
+		return Event{Payload: payload, Opcode: OpBinary, First: true, Last: true}, n, nil
+	}
 	key := mask.Key(in[head-4 : head])
 	if !isText {
 		mask.XOR(payload, key)

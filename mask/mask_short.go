@@ -29,8 +29,16 @@ const middleMax = 768
 // which costs a tenth of its time.
 func xor(p unsafe.Pointer, n int, k uint32) uint32 {
 	key := swap(k)
-	if n < 8 {
+	if n <= 8 {
+		if n == 8 {
+			xor8(p, 0, uint64(key)<<32|uint64(key))
+			return swap(key)
+		}
 		// The key is turned on the way, which leaves nothing to do at the end.
+		if n == 1 {
+			xor1(p, 0, uint64(key))
+			return swap(bits.RotateLeft32(key, -8))
+		}
 		if n&4 != 0 {
 			xor4(p, 0, uint64(key))
 		}
@@ -59,6 +67,9 @@ func xor(p unsafe.Pointer, n int, k uint32) uint32 {
 		xor16(p, 16, wide)
 		xor16(p, 32, wide)
 		xor16(p, 48, wide)
+		if n == 64 {
+			return swap(key)
+		}
 		i = 64
 	} else if n >= 32 {
 		xor16(p, 0, wide)
