@@ -5,3 +5,5 @@ package codec
 func tellRaceRead(b []byte) {}
 
 func tellRaceWrite(b []byte) {}
+
+func tellRaceSpans(s []Span) {}

@@ -18,3 +18,7 @@ func tellRaceRead(b []byte) {
 func tellRaceWrite(b []byte) {
 	runtime.RaceWriteRange(unsafe.Pointer(unsafe.SliceData(b)), len(b))
 }
+
+func tellRaceSpans(s []Span) {
+	runtime.RaceWriteRange(unsafe.Pointer(unsafe.SliceData(s)), len(s)*int(unsafe.Sizeof(Span{})))
+}

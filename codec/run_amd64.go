@@ -8,7 +8,10 @@ func shortFrames(in []byte, n int, spans []Span, limit int) (k, at int) {
 	if !useAVX2 || len(in)-n < shortHead {
 		return 0, n
 	}
-	return shortFramesAVX2(&in[0], len(in), n, &spans[0], len(spans), limit)
+	k, at = shortFramesAVX2(&in[0], len(in), n, &spans[0], len(spans), limit)
+	tellRaceWrite(in[n:at])
+	tellRaceSpans(spans[:k])
+	return k, at
 }
 
 //go:noescape

@@ -69,7 +69,8 @@ func sendable(op codec.Opcode, n int) bool {
 
 // SendPrepared is Send of a frame that was encoded beforehand, for a message to many:
 // to a connection other than the one being served, and for which nothing waits, the frame
-// goes out at once and is copied only as far as the socket does not take it. It never
+// goes out at once and is copied only as far as the socket does not take it; a second in
+// the same turn of the loop waits for the turn's end with whatever follows it. It never
 // overtakes what was sent before. On a connection of Dial it is masked anew, which
 // copies it.
 func (c Conn) SendPrepared(f *codec.PreparedFrame) error {

@@ -44,6 +44,7 @@ type loop struct {
 
 	clock   time.Duration // when the turn began
 	tick    tick          // the same
+	turns   uint32        // of the loop so far
 	cur     int32         // the slot whose replies go to batch, or noSlot
 	calling bool          // a handler's method is running
 
@@ -148,6 +149,7 @@ func (l *loop) run() error {
 
 // turn is one step of the loop.
 func (l *loop) turn() error {
+	l.turns++
 	n, e := l.kernel.Wait(l.events, l.patience())
 	if e != 0 {
 		return fmt.Errorf("hybi: waiting for events: %w", e.Err())

@@ -373,7 +373,8 @@ func (r *Reactor) Adopt(fd int, role codec.Role, prefix []byte) error {
 }
 
 // Dial connects to a server and does the opening handshake as its client (RFC 6455
-// §4.1), within Config.HandshakeTimeout. What comes of it, the handler of one of
+// §4.1; that there be only one handshake under way to an address, as it asks, is for the
+// caller to see to), within Config.HandshakeTimeout. What comes of it, the handler of one of
 // the loops, which take turns, is told: by Opened, or by the methods of Dialer.
 // State is what Conn.State returns from the start. Network and addr are as for
 // Listen, with a host. If req.Host is empty, addr is sent, and "localhost" for a
@@ -407,7 +408,7 @@ func (r *Reactor) Loops() int { return len(r.loops) }
 
 // Post has f called on the goroutine of a loop, given by its number, between the
 // calls of its handler; there f may use the Conns of that loop. What f sends on them
-// goes out together at the end of the loop's turn. A call that is accepted, with nil, happens
+// goes out together at the end of the loop's turn, but for a first prepared frame. A call that is accepted, with nil, happens
 // once: if the loop ends first, then at its end, when all connections have ended. A
 // panic of f's is logged and counted like a handler's.
 //

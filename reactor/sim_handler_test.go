@@ -501,7 +501,7 @@ func (s *sim) applyCalls(c *simConn) {
 		}
 		call.done = true
 		if c.isOpen() && !c.overflown {
-			atOnce := call.ready && c.offering && c.role == codec.Server && c.unsent() == 0
+			atOnce := call.ready && c.offering && c.role == codec.Server && c.unsent() == 0 && c.slot().atOnce != s.l.turns
 			c.apply(call)
 			if atOnce {
 				return

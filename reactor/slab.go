@@ -62,11 +62,12 @@ type slot struct {
 	user   any     // Conn.SetState
 
 	fd         int32
-	prev, next int32 // in a list of the wheel; next also in the free list
-	due        tick  // when the wheel looks, 0 if it is not in the wheel
-	heard      tick  // when octets last came
-	since      tick  // when the phase began, or a stage of it
-	pausedAt   tick  // when reading was paused
+	prev, next int32  // in a list of the wheel; next also in the free list
+	due        tick   // when the wheel looks, 0 if it is not in the wheel
+	heard      tick   // when octets last came
+	since      tick   // when the phase began, or a stage of it
+	pausedAt   tick   // when reading was paused
+	atOnce     uint32 // the loop's turn in which a prepared frame was last sent at once
 
 	addr    [16]byte // the peer's address, IPv4 mapped
 	port    uint16

@@ -141,14 +141,21 @@ func (l *loop) send(index int32, s *slot, op codec.Opcode, payload []byte) error
 
 // sendPrepared sends a frame that was encoded beforehand. To a connection that is not
 // being served and for which nothing waits, it goes from where it is and at once: a
-// message to ten thousand is copied for none of them, and leaves no queue behind.
+// message to ten thousand is copied for none of them, and leaves no queue behind. Any
+// more in the same turn gather in its queue, for one send. If s is to be failed, because a
+// send was refused, nothing may overtake that.
 func (l *loop) sendPrepared(index int32, s *slot, f *codec.PreparedFrame) error {
-	if index == l.cur || s.out != nil || s.flags&(flagClient|flagDead) != 0 || len(f.Payload())+codec.MaxHeaderSize > l.cfg.MaxQueued {
+	if index == l.cur || s.out != nil || s.doom != 0 || s.atOnce == l.turns ||
+		s.flags&(flagClient|flagDead) != 0 || len(f.Payload())+codec.MaxHeaderSize > l.cfg.MaxQueued {
 		return l.send(index, s, f.Opcode(), f.Payload())
 	}
 	b := f.Frame()
 	n := l.write(index, s, b)
-	if n < len(b) && s.flags&flagDead == 0 {
+	s.atOnce = l.turns
+	if s.flags&flagDead != 0 {
+		return ErrClosed
+	}
+	if n < len(b) {
 		if !l.wait(index, s, b[n:]) {
 			return ErrMemory
 		}
