@@ -75,7 +75,7 @@ page() {
 
 		## The simulated kernel
 
-		The real loop against a kernel driven by a seed, seeds 1 to N, no invariant broken: `fuzz/long.sh simulation N`. A seed
+		The real loop against a kernel driven by a seed, seeds 0 to N-1, no invariant broken: `fuzz/long.sh simulation N`. A seed
 		that fails is run again, with a trace, by `go test ./reactor -run TestSimulation -sim.seed=SEED -v`.
 
 		| seeds | took | day | commit |
