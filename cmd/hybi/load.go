@@ -47,11 +47,13 @@ again: refused, timed_out, status_503, closed_in_handshake, handshake_invalid, r
 protocol_error, ended_without_close, close_1001, no_descriptors, no_local_port ...
 
 The measured time, -duration, begins when all connections have been opened or have
-failed, or had -timeout for it, and -warmup and -ramp are over; what was due before
-counts in no figure of latency or throughput. Messages begin with all connections; with
--ramp or -rate each connection's own. After it the last echoes and then the closing handshakes
-(1000) are waited for, each for -timeout at most. SIGINT and SIGTERM end the measured
-time early; a second one ends the program at once, with status 1.
+failed, or had -timeout for it, and -warmup and -ramp are over. Throughput is of the
+echoes that came in it; latency is of the messages that were due in it, also if their
+echoes came later. A wrong echo counts in neither. Sending starts when all connections
+are open; with -ramp or -rate, on each as it opens. After the measured time the last
+echoes and then the closing handshakes (1000) are waited for, each for -timeout at most.
+SIGINT and SIGTERM end the measured time early; a second one ends the program at once,
+with status 1.
 
 The summary is written on standard output, as text or with -json, whose names are
 stable and say the unit; a line each second on standard error, if that is a

@@ -141,13 +141,8 @@ func (l *loadLoop) Message(c reactor.Conn, op codec.Opcode, payload []byte) {
 	now := l.now()
 	cl := c.State().(*loadClient)
 	l.tally.echoes++
-	l.tally.octets += uint64(len(payload))
-	if now >= l.begin && now < l.end {
-		l.tally.timely++
-		l.tally.timelyOctets += uint64(len(payload))
-	}
 	if cl.head < cl.sent && l.judge(cl.id, cl.head, op, payload) == faultNone {
-		l.answer(cl, cl.head, now)
+		l.answer(cl, cl.head, len(payload), now)
 	} else {
 		l.surprise(cl, op, payload, now)
 	}
@@ -166,19 +161,32 @@ func (l *loadLoop) Drained(c reactor.Conn) {
 
 func (cl *loadClient) time(number uint64) *int64 { return &cl.times[number&uint64(len(cl.times)-1)] }
 
-// answer takes the answer to a message.
-func (l *loadLoop) answer(cl *loadClient, number uint64, now int64) {
-	t := cl.time(number)
-	if *t >= l.begin {
-		record(l.tally.measured, now-*t)
-	} else {
-		record(l.tally.warm, now-*t)
-	}
+// answer takes the answer to a message, of n octets, as it should be but perhaps for its
+// turn.
+func (l *loadLoop) answer(cl *loadClient, number uint64, n int, now int64) {
 	if number < cl.high {
 		l.tally.wrong[faultOrder]++
+	} else {
+		cl.high = number + 1
+		l.count(*cl.time(number), n, now)
 	}
-	cl.high = max(cl.high, number+1)
 	l.strike(cl, number)
+}
+
+// count counts an echo with which nothing is wrong: in the throughput if it comes in the
+// measured time, and in the latency if it was due in that.
+func (l *loadLoop) count(due int64, n int, now int64) {
+	l.tally.good++
+	l.tally.goodOctets += uint64(n)
+	if now >= l.begin && now < l.end {
+		l.tally.timely++
+		l.tally.timelyOctets += uint64(n)
+	}
+	if due >= l.begin {
+		record(l.tally.measured, now-due)
+	} else {
+		record(l.tally.warm, now-due)
+	}
 }
 
 // strike takes a message off those that are awaited.
@@ -199,7 +207,7 @@ func (l *loadLoop) surprise(cl *loadClient, op codec.Opcode, payload []byte, now
 	switch what {
 	case faultTwice, faultUnasked: // the answer to none
 	case faultNone:
-		l.answer(cl, number, now)
+		l.answer(cl, number, len(payload), now)
 	default:
 		l.strike(cl, number) // what came in its place has no latency
 	}

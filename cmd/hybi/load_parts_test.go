@@ -174,7 +174,7 @@ func TestTally(t *testing.T) {
 	record(b.measured, -5)    // a clock's whim
 	record(b.warm, 2*longest) // more than fits
 	record(b.late, int64(time.Second))
-	b.sent, b.echoes, b.wrong[faultTwice], b.unsent, b.subprotocol = 3, 4, 5, 6, "chat"
+	b.sent, b.echoes, b.good, b.goodOctets, b.wrong[faultTwice], b.unsent, b.subprotocol = 3, 4, 7, 8, 5, 6, "chat"
 	b.failed["refused"], b.lost["reset"] = 1, 2
 	a.failed["refused"] = 10
 	a.add(b)
@@ -182,7 +182,7 @@ func TestTally(t *testing.T) {
 		a.warm.Max() < longest || a.late.TotalCount() != 1 {
 		t.Errorf("%d latencies, %d to %d", a.measured.TotalCount(), a.measured.Min(), a.measured.Max())
 	}
-	if a.sent != 3 || a.echoes != 4 || a.unsent != 6 || a.failed["refused"] != 11 || a.subprotocol != "chat" || a.errors() != 5+11+2 {
+	if a.sent != 3 || a.echoes != 4 || a.good != 7 || a.goodOctets != 8 || a.unsent != 6 || a.failed["refused"] != 11 || a.subprotocol != "chat" || a.errors() != 5+11+2 {
 		t.Errorf("%+v", a)
 	}
 	if b.measured.TotalCount() != 0 || b.warm.TotalCount() != 0 || b.late.TotalCount() != 0 || b.errors() != 0 || b.sent != 0 {
@@ -232,6 +232,33 @@ func TestSchedule(t *testing.T) {
 	}
 	if l.outlook() != 3*backlog {
 		t.Errorf("outlook on %d", l.outlook())
+	}
+}
+
+// Throughput is of what comes in the measured time, whenever due; latency of what is due
+// in it, whenever it comes. What comes behind its turn counts in neither.
+func TestCount(t *testing.T) {
+	l := loopAt(time.Hour, 1, 10)
+	l.begin, l.end = 1000, 2000
+	for _, x := range []struct {
+		due, now           int64
+		measured, warm     int64
+		timely, sinceStart uint64
+	}{
+		{999, 999, 0, 1, 0, 1}, {999, 1000, 0, 2, 1, 2}, {1000, 1000, 1, 2, 2, 3}, {1999, 1999, 2, 2, 3, 4}, {1999, 2000, 3, 2, 3, 5},
+	} {
+		if l.count(x.due, 7, x.now); l.tally.measured.TotalCount() != x.measured || l.tally.warm.TotalCount() != x.warm ||
+			l.tally.timely != x.timely || l.tally.timelyOctets != 7*x.timely || l.tally.good != x.sinceStart || l.tally.goodOctets != 7*x.sinceStart {
+			t.Errorf("due at %d, there at %d: %d measured, %d before; %+v", x.due, x.now, l.tally.measured.TotalCount(), l.tally.warm.TotalCount(), l.tally)
+		}
+	}
+	cl := l.clients[0]
+	cl.due, cl.sent, cl.awaited = 2, 2, 2
+	*cl.time(0), *cl.time(1) = 1000, 1000
+	l.answer(cl, 1, 7, 1500)
+	l.answer(cl, 0, 7, 1500)
+	if l.tally.good != 6 || l.tally.wrong[faultOrder] != 1 || cl.awaited != 0 || cl.head != 2 {
+		t.Errorf("out of order: %d good, %v wrong; %+v", l.tally.good, l.tally.wrong, cl)
 	}
 }
 

@@ -29,7 +29,7 @@ type loadReport struct {
 	Interrupted        bool    `json:"interrupted"`
 	WarmUpSeconds      float64 `json:"warmup_seconds"`
 	MeasuredSeconds    float64 `json:"measured_seconds"`
-	EchoesMeasured     uint64  `json:"echoes_measured"` // that came in the measured time
+	EchoesMeasured     uint64  `json:"echoes_measured"` // that came in the measured time, wrong ones left out
 	EchoesPerSecond    float64 `json:"echoes_per_second"`
 	OctetsPerSecond    float64 `json:"octets_per_second"` // payload of those
 	MessagesSent       uint64  `json:"messages_sent"`     // in the whole run, as the next
@@ -308,7 +308,7 @@ func (r *loadRun) line() {
 		l := latenciesOf(both)
 		per := 1e9 / float64(max(now-r.lineAt, 1))
 		fmt.Fprintf(r.progress, "%4.0f s %s %6d conns %9.0f msg/s %8.2f MB/s  p50 %s  p99 %s  max %s  errors %d\n", float64(now)/1e9, r.where(now),
-			r.plan.open.Load(), float64(t.echoes)*per, float64(t.octets)*per/1e6, show(l.P50), show(l.P99), show(l.Max), r.total.errors()+t.errors())
+			r.plan.open.Load(), float64(t.good)*per, float64(t.goodOctets)*per/1e6, show(l.P50), show(l.P99), show(l.Max), r.total.errors()+t.errors())
 	}
 	r.lineAt = now
 	r.total.add(t)

@@ -14,8 +14,9 @@ type tally struct {
 	measured, warm *hdr.Histogram // latencies, ns, of messages that were due in the measured time, or before
 	late           *hdr.Histogram // how much later than due a message was sent though nothing was in its way
 
-	sent, echoes, octets uint64 // octets of the echoes' payload
-	timely, timelyOctets uint64 // echoes that came in the measured time
+	sent, echoes         uint64
+	good, goodOctets     uint64 // echoes with which nothing was wrong, and their payload
+	timely, timelyOctets uint64 // those of them that came in the measured time
 	overflow             uint64 // messages that were due but found the backlog full
 	wrong                [numFaults]uint64
 	failed, lost         map[string]uint64 // connections, by cause
@@ -52,7 +53,7 @@ func (t *tally) add(o *tally) {
 
 func (t *tally) addCounts(o *tally) {
 	for _, n := range [][2]*uint64{
-		{&t.sent, &o.sent}, {&t.echoes, &o.echoes}, {&t.octets, &o.octets},
+		{&t.sent, &o.sent}, {&t.echoes, &o.echoes}, {&t.good, &o.good}, {&t.goodOctets, &o.goodOctets},
 		{&t.timely, &o.timely}, {&t.timelyOctets, &o.timelyOctets}, {&t.overflow, &o.overflow},
 		{&t.opened, &o.opened}, {&t.clean, &o.clean},
 		{&t.abandoned, &o.abandoned}, {&t.unanswered, &o.unanswered}, {&t.unsent, &o.unsent},

@@ -250,6 +250,12 @@ func TestLoadWrongEchoes(t *testing.T) {
 		if len(r.WrongEchoes) != 1 || r.WrongEchoes[x.kind] == 0 || r.verdict() == nil || len(r.ConnectionsLost) > 0 {
 			t.Errorf("%s, %s: %v, %v", x.kind, x.flags, r.WrongEchoes, r.ConnectionsLost)
 		}
+		if n := r.EchoesMeasured + sum(r.WrongEchoes) - r.WrongEchoes["lost"]; n > r.EchoesReceived && x.kind != "of_other_connection" {
+			t.Errorf("%s, %s: wrong echoes count as throughput: %s", x.kind, x.flags, r.text())
+		}
+		if n := uint64(r.Latency.Count) + r.WrongEchoes[x.kind]; n > r.MessagesSent && (x.kind == "altered" || x.kind == "out_of_order") {
+			t.Errorf("%s, %s: wrong echoes have a latency: %s", x.kind, x.flags, r.text())
+		}
 	}
 	greeting := &server{opened: func(c reactor.Conn) { c.Send(codec.OpText, []byte("welcome to the machine")) }}
 	if r := measured(t, serve(t, greeting, "tcp", "127.0.0.1:0"), "-rate", "40"); r.WrongEchoes["unasked"] == 0 || r.EchoesReceived != r.MessagesSent+4 {
