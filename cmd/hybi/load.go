@@ -60,8 +60,8 @@ stable and say the unit; a line each second on standard error, if that is a
 terminal. If the generator itself was too slow, the summary says so.
 
 Status 0 means that nothing was wrong, though connections may have failed and messages
-been left without an echo; 1 that nothing could be connected, nothing was echoed or an
-echo was wrong; 2 that the command line is wrong.
+been left without an echo; 1 that nothing could be connected, nothing was echoed in the
+measured time or an echo was wrong; 2 that the command line is wrong.
 `,
 	flags: func(fs *flag.FlagSet) func() error {
 		o := loadFlags(fs)
@@ -115,6 +115,7 @@ type loadOptions struct {
 	loops          int
 	json, progress bool
 	request        handshake.ClientRequest
+	most           int // connections at once; 0: what the reactor finds
 	backlog        int // messages of all connections that were due and could not be sent
 }
 
@@ -134,8 +135,12 @@ func (o *loadOptions) run(fs *flag.FlagSet) error {
 	case err != nil:
 		return usageError{err}
 	}
-	if _, err := reactor.RaiseDescriptorLimit(); err != nil && !errors.Is(err, syscall.EPERM) && !errors.Is(err, errors.ErrUnsupported) {
+	descriptors, err := reactor.RaiseDescriptorLimit()
+	if err != nil && !errors.Is(err, syscall.EPERM) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
+	}
+	if o.most = connsWith(descriptors); o.most > 0 && o.conns > o.most {
+		fmt.Fprintf(os.Stderr, "hybi: load: -conns %d: the limit of %d descriptors (RLIMIT_NOFILE, `ulimit -Hn`) allows %d connections: the others will fail as no_descriptors\n", o.conns, descriptors, o.most)
 	}
 	if err := o.to.resolve(); err != nil {
 		return err
@@ -188,6 +193,16 @@ func (o *loadOptions) complete(fs *flag.FlagSet) error {
 		o.loops = max(1, min(runtime.GOMAXPROCS(0), o.conns))
 	}
 	return o.check()
+}
+
+// connsWith returns how many connections so many descriptors allow: some are for loops,
+// files and what the runtime needs. 0 descriptors are an unknown number, and 0 connections
+// leave it to the reactor.
+func connsWith(descriptors int) int {
+	if descriptors == 0 {
+		return 0
+	}
+	return min(max(1, descriptors-min(max(descriptors/16, 16), 512)), maxClients)
 }
 
 // interrupts returns a channel that is closed at the first signal that says to end; the

@@ -331,7 +331,7 @@ func TestCauses(t *testing.T) {
 // sample is a report with something of everything.
 func sample() *loadReport {
 	return &loadReport{
-		URL: "ws://a.example/", Subprotocol: "chat", Type: "text", SizeMinOctets: 16, SizeMaxOctets: 4096, Outstanding: 64, RateWanted: 1000, Loops: 2, Interrupted: true,
+		URL: "ws://a.example/", Subprotocol: "chat", Type: "text", SizeMinOctets: 16, SizeMaxOctets: 4096, Outstanding: 64, RateWanted: 1000, Loops: 2, TimeoutSeconds: 2.5,
 		WarmUpSeconds: 1, MeasuredSeconds: 2, EchoesMeasured: 1990, EchoesPerSecond: 995, OctetsPerSecond: 2_000_000, MessagesSent: 3000, EchoesReceived: 2990,
 		BacklogOverflow: 1, Unsent: 2, Unanswered: 3, Abandoned: 4, ConnectionsWanted: 10, ConnectionsDialed: 9, ConnectionsOpened: 7, ConnectionsClean: 5, ConnectionsUnclean: 1,
 		ConnectionsFailed: map[string]uint64{"status_503": 1, "refused": 2}, ConnectionsLost: map[string]uint64{"reset": 1}, WrongEchoes: map[string]uint64{"doubled": 5},
@@ -343,9 +343,8 @@ func sample() *loadReport {
 
 func TestReportText(t *testing.T) {
 	const want = `hybi load ws://a.example/: text, size 16-4KiB, outstanding 64, loops 2
-  interrupted            the summary so far
   connections            7 of 10
-  not tried in time      1
+  not tried in time      1: -timeout 2.5s ended it; raise -timeout or use -ramp
   subprotocol            chat
   not opened             refused 2, status_503 1
   lost                   reset 1
@@ -377,8 +376,13 @@ latency of 4 messages
   up to 2.00 ms           1  100.00 %  ##############
 `
 	var b bytes.Buffer
-	if err := sample().write(&b, false); err != nil || b.String() != want {
+	r := sample()
+	if err := r.write(&b, false); err != nil || b.String() != want {
 		t.Errorf("%v:\n%s", err, b.String())
+	}
+	r.Interrupted = true
+	if s := r.text(); !strings.Contains(s, "  interrupted            the summary so far\n") || !strings.Contains(s, "  not tried in time      1\n") {
+		t.Errorf("interrupted:\n%s", s)
 	}
 }
 
@@ -396,7 +400,7 @@ func TestReportJSON(t *testing.T) {
 		connections_opened connections_wanted echoes_measured echoes_per_second echoes_received generator_bottleneck
 		generator_processor_seconds generator_processor_share generator_waited_share interrupted latency latency_histogram loops
 		measured_seconds messages_lost_with_connection messages_never_sent messages_over_backlog messages_sent messages_without_echo
-		octets_per_second outstanding_per_connection rate_wanted_per_second send_delay size_max_octets size_min_octets subprotocol type url
+		octets_per_second outstanding_per_connection rate_wanted_per_second send_delay size_max_octets size_min_octets subprotocol timeout_seconds type url
 		verify warmup_seconds wrong_echoes`)
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
 		t.Errorf("%q", names)
@@ -416,7 +420,11 @@ func TestVerdict(t *testing.T) {
 		r    loadReport
 		says string
 	}{
-		{loadReport{ConnectionsOpened: 1, EchoesReceived: 5, MessagesSent: 9, ConnectionsLost: map[string]uint64{"reset": 1}}, ""},
+		{loadReport{ConnectionsOpened: 2, EchoesReceived: 5, EchoesMeasured: 1, MessagesSent: 9, ConnectionsLost: map[string]uint64{"reset": 1}}, ""},
+		{loadReport{ConnectionsOpened: 1, EchoesReceived: 5, EchoesMeasured: 1, ConnectionsLost: map[string]uint64{"reset": 1}}, ""},
+		{loadReport{ConnectionsOpened: 2, EchoesReceived: 5, MessagesSent: 9, ConnectionsLost: map[string]uint64{"reset": 1}}, "nothing was echoed in the measured time: raise -duration"},
+		{loadReport{ConnectionsOpened: 1, EchoesReceived: 5, MessagesSent: 9, ConnectionsLost: map[string]uint64{"reset": 1}}, "lost: reset 1"},
+		{loadReport{ConnectionsOpened: 1, EchoesReceived: 5, MessagesSent: 5, Interrupted: true}, ""},
 		{loadReport{ConnectionsOpened: 1, Interrupted: true}, ""},
 		{loadReport{ConnectionsFailed: map[string]uint64{"refused": 7}}, "refused 7"},
 		{loadReport{Interrupted: true}, "interrupted"},

@@ -9,6 +9,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type loadReport struct {
 	RateWanted         float64 `json:"rate_wanted_per_second"` // 0: none
 	Verify             bool    `json:"verify"`
 	Loops              int     `json:"loops"`
+	TimeoutSeconds     float64 `json:"timeout_seconds"`
 	Interrupted        bool    `json:"interrupted"`
 	WarmUpSeconds      float64 `json:"warmup_seconds"`
 	MeasuredSeconds    float64 `json:"measured_seconds"`
@@ -125,7 +127,8 @@ func (r *loadRun) report() *loadReport {
 	measured := time.Duration(r.until - r.from).Seconds()
 	rep := &loadReport{
 		URL: r.to.url, Subprotocol: t.subprotocol, Type: r.kind, SizeMinOctets: int64(r.sizes.least), SizeMaxOctets: int64(r.sizes.most),
-		Outstanding: r.outstanding, RateWanted: r.rate, Verify: r.verify, Loops: r.loadOptions.loops, Interrupted: r.interrupted,
+		Outstanding: r.outstanding, RateWanted: r.rate, Verify: r.verify, Loops: r.loadOptions.loops,
+		TimeoutSeconds: r.timeout.Seconds(), Interrupted: r.interrupted,
 		WarmUpSeconds: time.Duration(r.from).Seconds(), MeasuredSeconds: measured,
 		EchoesMeasured: t.timely, MessagesSent: t.sent, EchoesReceived: t.echoes,
 		BacklogOverflow: t.overflow, Unsent: t.unsent, Unanswered: t.unanswered, Abandoned: t.abandoned,
@@ -177,8 +180,21 @@ func (r *loadReport) verdict() error {
 		return fmt.Errorf("nothing could be connected to %s: %s", r.URL, counts(r.ConnectionsFailed))
 	case r.EchoesReceived == 0 && r.MessagesSent > 0:
 		return fmt.Errorf("nothing was echoed by %s", r.URL)
+	case r.EchoesMeasured > 0 || r.Interrupted:
+		return nil
+	case sum(r.ConnectionsLost) == r.ConnectionsOpened:
+		return fmt.Errorf("nothing was echoed in the measured time: all connections were lost: %s", counts(r.ConnectionsLost))
 	}
-	return nil
+	return errors.New("nothing was echoed in the measured time: raise -duration")
+}
+
+// notTried tells of n connections for which there was no time.
+func (r *loadReport) notTried(n int64) string {
+	if r.Interrupted {
+		return strconv.FormatInt(n, 10)
+	}
+	timeout := time.Duration(r.TimeoutSeconds * 1e9).Round(time.Microsecond)
+	return fmt.Sprintf("%d: -timeout %v ended it; raise -timeout or use -ramp", n, timeout)
 }
 
 // counts lists what is counted by name, the most first.
@@ -223,7 +239,9 @@ func (r *loadReport) text() string {
 		row("interrupted", "the summary so far")
 	}
 	row("connections", "%d of %d", r.ConnectionsOpened, r.ConnectionsWanted)
-	some("not tried in time", uint64(int64(r.ConnectionsWanted)-r.ConnectionsDialed))
+	if n := int64(r.ConnectionsWanted) - r.ConnectionsDialed; n > 0 {
+		row("not tried in time", "%s", r.notTried(n))
+	}
 	if r.Subprotocol != "" {
 		row("subprotocol", "%s", r.Subprotocol)
 	}

@@ -70,6 +70,7 @@ func newLoadRun(o *loadOptions, progress io.Writer) (*loadRun, error) {
 		Policy:           reactor.Refuse, // one that stops reading while it cannot send could wait for ever
 		HandshakeTimeout: o.timeout,
 		CloseTimeout:     o.timeout,
+		MaxConns:         o.most,
 		Logger:           slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

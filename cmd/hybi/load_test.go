@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -380,16 +381,11 @@ func TestLoadNotConnected(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	mute, err := net.Listen("tcp", "127.0.0.1:0") // the kernel connects, nobody answers
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mute.Close()
 	refusing := &server{upgrade: func(*handshake.Accept) *handshake.Refusal { return handshake.Refuse(429, "too many") }}
 	for _, x := range []struct{ cause, url, timeout string }{
 		{"refused", "ws://" + gone.Addr().String(), "2s"},
 		{"refused", "unix:" + filepath.Join(t.TempDir(), "none"), "2s"},
-		{"timed_out", "ws://" + mute.Addr().String(), "150ms"},
+		{"timed_out", serveStuck(t), "150ms"},
 		{"status_429", serve(t, refusing, "tcp", "127.0.0.1:0"), "2s"},
 	} {
 		began := time.Now()
@@ -564,6 +560,49 @@ func TestLoadProgram(t *testing.T) {
 	p = child(t, "load", "ws://127.0.0.1:1", "-conns", "2")
 	if status := p.exit(); status != 1 || !strings.HasPrefix(p.errout.String(), "hybi: load: nothing could be connected to ws://127.0.0.1:1: refused 2\n") {
 		t.Errorf("status %d, %s", status, p.errout)
+	}
+}
+
+// Echoes that all come too late are a failure with a remedy, and so are connections that
+// nothing was left for.
+func TestLoadMeasuredNothing(t *testing.T) {
+	slow := &server{message: func(c reactor.Conn, op codec.Opcode, payload []byte) {
+		time.Sleep(150 * time.Millisecond)
+		c.Send(op, payload)
+	}}
+	r := measured(t, serve(t, slow, "tcp", "127.0.0.1:0"), "-conns", "1", "-duration", "20ms", "-warmup", "0s")
+	if err := r.verdict(); err == nil || !strings.HasSuffix(err.Error(), "in the measured time: raise -duration") || r.EchoesReceived == 0 || r.EchoesMeasured > 0 || r.Latency.Count > 1 {
+		t.Errorf("%v: %s", err, r.text())
+	}
+	stuck := serveStuck(t)
+	r = measured(t, stuck, "-conns", "400", "-duration", "20ms", "-timeout", "250ms")
+	if s := r.text(); !strings.Contains(s, ": -timeout 250ms ended it; raise -timeout or use -ramp\n") {
+		t.Error(s)
+	}
+}
+
+// serveStuck returns the URL of a listener where the kernel connects and nobody answers.
+func serveStuck(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return "ws://" + ln.Addr().String()
+}
+
+// More connections than descriptors: it is said at once, with the limit.
+func TestLoadDescriptors(t *testing.T) {
+	s := serving(t, "-addr", "127.0.0.1:0", "-loops", "1")
+	t.Setenv(asProgram, "1")
+	load := exec.Command("sh", "-c", `ulimit -n 100 && exec "$0" "$@"`, os.Args[0], "load", "-conns", "90", "-duration", "50ms", "-warmup", "0s", "ws://"+s.addr)
+	var stdout, stderr bytes.Buffer
+	load.Stdout, load.Stderr = &stdout, &stderr
+	err := load.Run()
+	if err != nil || !strings.HasPrefix(stderr.String(), "hybi: load: -conns 90: the limit of 100 descriptors ") || !strings.Contains(stderr.String(), "allows 84 connections") ||
+		!strings.Contains(stdout.String(), "connections            84 of 90\n") || !strings.Contains(stdout.String(), "no_descriptors 6\n") {
+		t.Errorf("%v: %s%s", err, &stderr, &stdout)
 	}
 }
 
