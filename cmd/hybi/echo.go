@@ -46,10 +46,10 @@ From a browser's console:
     ws.onopen = () => ws.send("hello")
 `,
 	flags: func(fs *flag.FlagSet) func() error {
-		o := echoOptions{maxMessage: 32 << 20}
+		o := echoOptions{maxMessage: sizeFlag{32 << 20, 1, largestSize}}
 		fs.StringVar(&o.addr, "addr", "127.0.0.1:9001", "listen on `HOST:PORT`; no HOST is every address, PORT 0 any free port;\nunix:PATH is a Unix socket")
 		fs.IntVar(&o.loops, "loops", runtime.GOMAXPROCS(0), "event loops, each on a thread of its own")
-		fs.Var(&o.maxMessage, "max-message", "the largest message, a `SIZE` in octets, KiB, MiB or GiB")
+		fs.Var(&o.maxMessage, "max-message", "the largest message, a `SIZE` in octets, KiB, MiB or GiB, from 1 to 1GiB")
 		fs.DurationVar(&o.idle, "idle-timeout", 2*time.Minute, "close a connection that is silent for so long, a ping sent at half of it;\n0 is never")
 		fs.StringVar(&o.origins, "origin", "", "origins that may connect, a `LIST` such as https://a.example,http://b.example:8080;\nempty is any, \"same\" only pages of the host itself")
 		fs.BoolVar(&o.share, "reuseport", false, "share the TCP port with other processes that do so too; the kernel deals the\nconnections out among them")
@@ -61,7 +61,7 @@ From a browser's console:
 type echoOptions struct {
 	addr       string
 	loops      int
-	maxMessage size
+	maxMessage sizeFlag
 	idle       time.Duration
 	origins    string
 	share      bool
@@ -70,7 +70,7 @@ type echoOptions struct {
 
 // config turns the flags into a reactor's configuration.
 func (o *echoOptions) config() (cfg reactor.Config, err error) {
-	cfg = reactor.Config{Loops: o.loops, MaxMessage: int64(o.maxMessage), IdleTimeout: o.idle, SharePort: o.share}
+	cfg = reactor.Config{Loops: o.loops, MaxMessage: int64(o.maxMessage.size), IdleTimeout: o.idle, SharePort: o.share}
 	if o.loops < 1 {
 		return cfg, fmt.Errorf("-loops %d: it must be 1 or more", o.loops)
 	}
@@ -124,7 +124,7 @@ func (o *echoOptions) run() error {
 	defer signal.Stop(signals)
 	go watch(r, signals, network, addr)
 
-	fmt.Fprintf(os.Stderr, "hybi: %d event loops, %d descriptors, messages up to %v\n", o.loops, descriptors, &o.maxMessage)
+	fmt.Fprintf(os.Stderr, "hybi: %d event loops, %d descriptors, messages up to %v\n", o.loops, descriptors, o.maxMessage.size)
 	fmt.Printf("listening on %s\n", url(r.Addrs()[0]))
 	err = r.Run(func(int) reactor.Handler { return &echo{bye: o.bye} })
 	writeStats(os.Stderr, r.Stats())

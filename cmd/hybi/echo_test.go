@@ -325,12 +325,12 @@ func TestCommandLine(t *testing.T) {
 		{"echo -loops 0", 2, "-loops 0"},
 		{"echo -loops -1", 2, "-loops -1"},
 		{"echo -loops 5000", 2, "Loops"},
-		{"echo -max-message 0", 2, "not a size"},
+		{"echo -max-message 0", 2, "-max-message: it must be at least 1"},
 		{"echo -max-message 1MB", 2, "not a size"},
-		{"echo -max-message -1", 2, "not a size"},
+		{"echo -max-message -1", 2, "at least 1"},
 		{"echo -max-message 9GiBGiB", 2, "not a size"},
-		{"echo -max-message 8589934592GiB", 2, "not a size"},
-		{"echo -max-message 9223372036854775807", 2, "MaxMessage"},
+		{"echo -max-message 8589934592GiB", 2, "more than 1GiB"},
+		{"echo -max-message 9223372036854775808", 2, "more than 1GiB"},
 		{"echo -idle-timeout 5", 2, "idle-timeout"},
 		{"echo -origin *", 2, "wildcards"},
 		{"echo -origin a,b", 2, "-origin"},
@@ -368,18 +368,17 @@ func TestHelp(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for text, want := range map[string]size{"1": 1, "4096": 4096, "64KiB": 64 << 10, "32MiB": 32 << 20, "1GiB": 1 << 30, "1023": 1023, "8388607GiB": 8388607 << 30} {
-		var s size
-		if err := s.Set(text); err != nil || s != want {
-			t.Errorf("%s: %d, %v", text, s, err)
+	for text, want := range map[string]size{"1": 1, "4096": 4096, "64KiB": 64 << 10, "32MiB": 32 << 20, "1GiB": 1 << 30, "1023": 1023} {
+		s := sizeFlag{0, 1, largestSize}
+		if err := s.Set(text); err != nil || s.size != want {
+			t.Errorf("%s: %d, %v", text, s.size, err)
 		}
-		var again size
-		if err := again.Set(s.String()); err != nil || again != s {
-			t.Errorf("%s prints as %s", text, &s)
+		if again, err := parseSize(s.String(), 1, largestSize); err != nil || again != want {
+			t.Errorf("%s prints as %s", text, s)
 		}
 	}
 	if s := size(0); s.String() != "0" {
-		t.Errorf("zero prints as %s", &s)
+		t.Errorf("zero prints as %s", s)
 	}
 }
 

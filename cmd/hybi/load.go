@@ -79,7 +79,7 @@ measured time or an echo was wrong; 2 that the command line is wrong.
 func loadFlags(fs *flag.FlagSet) *loadOptions {
 	o := &loadOptions{sizes: sizeRange{64, 64}, backlog: mostBacklog}
 	fs.IntVar(&o.conns, "conns", 100, "connections")
-	fs.Var(&o.sizes, "size", "octets of a message, a `SIZE` or a range such as 16-4KiB, evenly spread")
+	fs.Var(&o.sizes, "size", "octets of a message, a `SIZE` from 0 to 1GiB, or a range such as 16-4KiB, evenly spread")
 	fs.IntVar(&o.outstanding, "outstanding", 0, "messages of a connection that may be without an echo; 0 is 1, and 64 with -rate")
 	fs.Float64Var(&o.rate, "rate", 0, "messages a `SECOND`, of all connections together; 0 is as fast as echoes come")
 	fs.DurationVar(&o.duration, "duration", 10*time.Second, "the measured time")

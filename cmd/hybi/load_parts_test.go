@@ -20,7 +20,7 @@ import (
 
 func TestSizeRange(t *testing.T) {
 	for text, want := range map[string]sizeRange{
-		"64": {64, 64}, "64KiB": {64 << 10, 64 << 10}, "16-4KiB": {16, 4 << 10}, "1KiB-1KiB": {1 << 10, 1 << 10}, "1-1GiB": {1, 1 << 30},
+		"64": {64, 64}, "64KiB": {64 << 10, 64 << 10}, "16-4KiB": {16, 4 << 10}, "1KiB-1KiB": {1 << 10, 1 << 10}, "0": {}, "0-1GiB": {0, 1 << 30},
 	} {
 		var r, again sizeRange
 		if err := r.Set(text); err != nil || r != want {
@@ -30,10 +30,13 @@ func TestSizeRange(t *testing.T) {
 			t.Errorf("%s prints as %s", text, &r)
 		}
 	}
-	for _, text := range []string{"", "-", "1-", "-1", "0", "0-5", "6-5", "1-2-3", "a-b", "1 - 2"} {
+	for text, says := range map[string]string{
+		"": "not a size", "-": "not a size", "1-": "not a size", "-1": "at least 0", "-1-5": "not a size", "6-5": "smaller", "1-2-3": "not a size", "a-b": "not a size", "1 - 2": "not a size",
+		"1-2GiB": "more than 1GiB", "1073741825": "more than 1GiB",
+	} {
 		r := sizeRange{7, 8}
-		if r.Set(text) == nil || r != (sizeRange{7, 8}) {
-			t.Errorf("%q is taken, or changes the range: %v", text, r)
+		if err := r.Set(text); err == nil || r != (sizeRange{7, 8}) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v, %v; want %q", text, r, err, says)
 		}
 	}
 }

@@ -316,8 +316,6 @@ func (o *loadOptions) check() error {
 		return fmt.Errorf("-conns %d and -outstanding %d: their product takes too much memory", o.conns, o.outstanding)
 	case !(o.rate >= 0 && o.rate <= 1e9):
 		return fmt.Errorf("-rate %v: it must be from 0, for none, to 1e9", o.rate)
-	case o.sizes.most > 1<<30:
-		return fmt.Errorf("-size %v: the most is 1GiB", &o.sizes)
 	case o.duration <= 0 || o.timeout <= 0:
 		return errors.New("-duration and -timeout must be more than 0")
 	case o.ramp < 0 || o.warmup < 0:

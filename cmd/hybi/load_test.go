@@ -159,6 +159,8 @@ func TestLoad(t *testing.T) {
 		{url, ""},
 		{url, "-conns 50 -outstanding 16 -loops 2 -type text -size 1-300"},
 		{url, "-size 1 -outstanding 7"},
+		{url, "-size 0 -outstanding 3"},
+		{url, "-size 0-3 -type text -outstanding 3"},
 		{url, "-size 100KiB-1MiB -outstanding 3 -type text"},
 		{url, "-conns 1 -size 256KiB -outstanding 64"}, // more than both sides' queues and buffers hold
 		{url, "-rate 3000 -loops 2 -conns 5 -size 12-20 -type text"},
@@ -617,7 +619,7 @@ func TestLoadHelpBehindURL(t *testing.T) {
 func TestLoadCommandLine(t *testing.T) {
 	for args, says := range map[string]string{
 		"load": "URL", "load ws://a b": `"b"`, "load wss://a": "TLS", "load http://a": "ws://", "load ws://a -nonsense": "nonsense", "load -conns 0 ws://a": "-conns 0",
-		"load -conns 99999999 ws://a": "-conns", "load -size 0 ws://a": "size", "load -size 9-1 ws://a": "smaller", "load -size 2GiB ws://a": "1GiB",
+		"load -conns 99999999 ws://a": "-conns", "load -size x ws://a": "not a size", "load -size -1 ws://a": "at least 0", "load -size 99999999999GiB ws://a": "more than 1GiB", "load -size 9-1 ws://a": "smaller", "load -size 2GiB ws://a": "more than 1GiB",
 		"load -outstanding -1 ws://a": "-outstanding", "load -outstanding 70000 ws://a": "-outstanding", "load -rate -1 ws://a": "-rate", "load -rate NaN ws://a": "-rate",
 		"load -rate 1e10 ws://a": "-rate", "load -duration 0s ws://a": "-duration", "load -duration 5 ws://a": "duration", "load -ramp -1s ws://a": "-ramp", "load -warmup -1s ws://a": "-warmup",
 		"load -timeout 0s ws://a": "-timeout", "load -type ping ws://a": "-type", "load -loops -1 ws://a": "-loops", "load -loops 5000 ws://a": "-loops",
