@@ -48,9 +48,9 @@ From a browser's console:
 	flags: func(fs *flag.FlagSet) func() error {
 		o := echoOptions{maxMessage: sizeFlag{32 << 20, 1, largestSize}}
 		fs.StringVar(&o.addr, "addr", "127.0.0.1:9001", "listen on `HOST:PORT`; no HOST is every address, PORT 0 any free port;\nunix:PATH is a Unix socket")
-		fs.IntVar(&o.loops, "loops", runtime.GOMAXPROCS(0), "event loops, each on a thread of its own")
+		fs.IntVar(&o.loops, "loops", 0, "event loops, each on a thread of its own, up to 1024; 0 is one for each processor")
 		fs.Var(&o.maxMessage, "max-message", "the largest message, a `SIZE` in octets, KiB, MiB or GiB, from 1 to 1GiB")
-		fs.DurationVar(&o.idle, "idle-timeout", 2*time.Minute, "close a connection that is silent for so long, a ping sent at half of it;\n0 is never")
+		timeVar(fs, &o.idle, "idle-timeout", 2*time.Minute, "close a connection that is silent for a `TIME` such as 90s or 2m, a ping sent at half of it;\n0 is never")
 		fs.StringVar(&o.origins, "origin", "", "origins that may connect, a `LIST` such as https://a.example,http://b.example:8080;\nempty is any, \"same\" only pages of the host itself")
 		fs.BoolVar(&o.share, "reuseport", false, "share the TCP port with other processes that do so too; the kernel deals the\nconnections out among them")
 		fs.BoolVar(&o.bye, "bye", true, "answer a text message \"bye\" by closing")
@@ -70,10 +70,15 @@ type echoOptions struct {
 
 // config turns the flags into a reactor's configuration.
 func (o *echoOptions) config() (cfg reactor.Config, err error) {
-	cfg = reactor.Config{Loops: o.loops, MaxMessage: int64(o.maxMessage.size), IdleTimeout: o.idle, SharePort: o.share}
-	if o.loops < 1 {
-		return cfg, fmt.Errorf("-loops %d: it must be 1 or more", o.loops)
+	switch {
+	case o.loops < 0 || o.loops > 1024:
+		return cfg, fmt.Errorf("-loops %d: it must be from 0, for one on each processor, to 1024", o.loops)
+	case o.idle < 0:
+		return cfg, fmt.Errorf("-idle-timeout %v: it must be 0, for never, or more", o.idle)
+	case o.loops == 0:
+		o.loops = min(runtime.GOMAXPROCS(0), 1024)
 	}
+	cfg = reactor.Config{Loops: o.loops, MaxMessage: int64(o.maxMessage.size), IdleTimeout: o.idle, SharePort: o.share}
 	if o.idle == 0 {
 		cfg.IdleTimeout = -1
 	}

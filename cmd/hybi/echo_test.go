@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -259,6 +260,10 @@ func TestEchoFlags(t *testing.T) {
 			t.Error("the path is left")
 		}
 	})
+	t.Run("loops", func(t *testing.T) {
+		p := serving(t, "-addr", "127.0.0.1:0", "-loops", "0")
+		p.shows(fmt.Sprintf("hybi: %d event loops, ", runtime.GOMAXPROCS(0)))
+	})
 	t.Run("idle timeout", func(t *testing.T) {
 		p := serving(t, "-addr", "127.0.0.1:0", "-idle-timeout", "200ms")
 		p.dial("tcp").says(request+"\r\n", accepted+"\x89\x00\x88\x0e\x03\xF0idle timeout")
@@ -322,16 +327,17 @@ func TestCommandLine(t *testing.T) {
 		{"echo -nonsense", 2, "nonsense"},
 		{"echo -loops", 2, "loops"},
 		{"echo -loops x", 2, "loops"},
-		{"echo -loops 0", 2, "-loops 0"},
-		{"echo -loops -1", 2, "-loops -1"},
-		{"echo -loops 5000", 2, "Loops"},
+		{"echo -loops -1", 2, "-loops -1: it must be from 0"},
+		{"echo -loops 5000", 2, "-loops 5000: it must be from 0"},
 		{"echo -max-message 0", 2, "-max-message: it must be at least 1"},
 		{"echo -max-message 1MB", 2, "not a size"},
 		{"echo -max-message -1", 2, "at least 1"},
 		{"echo -max-message 9GiBGiB", 2, "not a size"},
 		{"echo -max-message 8589934592GiB", 2, "more than 1GiB"},
 		{"echo -max-message 9223372036854775808", 2, "more than 1GiB"},
-		{"echo -idle-timeout 5", 2, "idle-timeout"},
+		{"echo -idle-timeout 5", 2, "-idle-timeout: write a unit, such as 10s or 2m"},
+		{"echo -idle-timeout soon", 2, "not a time"},
+		{"echo -idle-timeout -1s", 2, "-idle-timeout -1s: it must be 0, for never, or more"},
 		{"echo -origin *", 2, "wildcards"},
 		{"echo -origin a,b", 2, "-origin"},
 		{"echo -addr 127.0.0.1", 2, "-addr"},
@@ -358,7 +364,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%q: status %d, %q, %q", args, status, stdout.String(), stderr.String())
 		}
 		if strings.Contains(args, "echo") {
-			for _, flag := range []string{"-addr HOST:PORT", "-loops", "-max-message SIZE", "(default 32MiB)", "-idle-timeout", "-origin LIST", "-bye", "SIGUSR1", "listening on ws://"} {
+			for _, flag := range []string{"-addr HOST:PORT", "-loops", "-max-message SIZE", "(default 32MiB)", "-idle-timeout TIME", "(default 2m0s)", "-origin LIST", "-bye", "SIGUSR1", "listening on ws://"} {
 				if !strings.Contains(stdout.String(), flag) {
 					t.Errorf("%q does not mention %s", args, flag)
 				}

@@ -80,15 +80,15 @@ func loadFlags(fs *flag.FlagSet) *loadOptions {
 	o := &loadOptions{sizes: sizeRange{64, 64}, backlog: mostBacklog}
 	fs.IntVar(&o.conns, "conns", 100, "connections")
 	fs.Var(&o.sizes, "size", "octets of a message, a `SIZE` from 0 to 1GiB, or a range such as 16-4KiB, evenly spread")
-	fs.IntVar(&o.outstanding, "outstanding", 0, "messages of a connection that may be without an echo; 0 is 1, and 64 with -rate")
+	fs.IntVar(&o.outstanding, "outstanding", 0, "messages of a connection that may be without an echo, up to 65536; 0 is 1, and 64 with -rate")
 	fs.Float64Var(&o.rate, "rate", 0, "messages a `SECOND`, of all connections together; 0 is as fast as echoes come")
-	fs.DurationVar(&o.duration, "duration", 10*time.Second, "the measured time")
-	fs.DurationVar(&o.ramp, "ramp", 0, "the time over which connections are opened, 128 at a time at most")
-	fs.DurationVar(&o.warmup, "warmup", time.Second, "how long to send before anything is measured")
-	fs.DurationVar(&o.timeout, "timeout", 5*time.Second, "how long an opening handshake, all of them beyond -ramp, the last echoes and the closing handshakes may take")
+	timeVar(fs, &o.duration, "duration", 10*time.Second, "the measured `TIME`, such as 10s or 2m")
+	timeVar(fs, &o.ramp, "ramp", 0, "the `TIME` over which connections are opened, 128 at a time at most")
+	timeVar(fs, &o.warmup, "warmup", time.Second, "the `TIME` to send for before anything is measured")
+	timeVar(fs, &o.timeout, "timeout", 5*time.Second, "the `TIME` that an opening handshake, all of them beyond -ramp, the last echoes and the closing handshakes may take")
 	fs.StringVar(&o.kind, "type", "binary", "`TYPE` of the messages: text or binary")
 	fs.BoolVar(&o.verify, "verify", true, "compare all octets of an echo")
-	fs.IntVar(&o.loops, "loops", 0, "event loops, each on a thread of its own; 0 is one for each processor")
+	fs.IntVar(&o.loops, "loops", 0, "event loops, each on a thread of its own, up to 1024; 0 is one for each processor, -conns at most")
 	fs.BoolVar(&o.json, "json", false, "write the summary as JSON")
 	fs.BoolVar(&o.progress, "progress", isTerminal(os.Stderr), "write a line each second on standard error; by default if that is a terminal")
 	fs.Func("header", "a further `LINE` of the request, such as 'Authorization: Bearer ...'; may be repeated", o.addHeader)
@@ -183,6 +183,9 @@ func (o *loadOptions) complete(fs *flag.FlagSet) error {
 	if o.op = opcodes[o.kind]; !o.op.IsData() {
 		return fmt.Errorf("-type %q: it must be text or binary", o.kind)
 	}
+	if err := o.check(); err != nil {
+		return err
+	}
 	if o.outstanding == 0 {
 		o.outstanding = 1
 		if o.rate > 0 {
@@ -192,7 +195,7 @@ func (o *loadOptions) complete(fs *flag.FlagSet) error {
 	if o.loops == 0 {
 		o.loops = max(1, min(runtime.GOMAXPROCS(0), o.conns))
 	}
-	return o.check()
+	return o.checkMemory()
 }
 
 // connsWith returns how many connections so many descriptors allow: some are for loops,

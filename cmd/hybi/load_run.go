@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -308,18 +307,28 @@ func (o *loadOptions) check() error {
 		return err
 	case o.conns < 1 || o.conns > maxClients:
 		return fmt.Errorf("-conns %d: it must be from 1 to %d", o.conns, maxClients)
-	case o.loops < 1 || o.loops > 1024:
-		return fmt.Errorf("-loops %d: it must be from 1 to 1024", o.loops)
-	case o.outstanding < 1 || o.outstanding > 1<<16:
-		return fmt.Errorf("-outstanding %d: it must be from 1 to 65536", o.outstanding)
-	case int64(o.conns)*int64(windowOf(o.outstanding)) > mostTimes:
-		return fmt.Errorf("-conns %d and -outstanding %d: their product takes too much memory", o.conns, o.outstanding)
+	case o.loops < 0 || o.loops > 1024:
+		return fmt.Errorf("-loops %d: it must be from 0, for one on each processor, to 1024", o.loops)
+	case o.outstanding < 0 || o.outstanding > 1<<16:
+		return fmt.Errorf("-outstanding %d: it must be from 0 to 65536", o.outstanding)
 	case !(o.rate >= 0 && o.rate <= 1e9):
 		return fmt.Errorf("-rate %v: it must be from 0, for none, to 1e9", o.rate)
-	case o.duration <= 0 || o.timeout <= 0:
-		return errors.New("-duration and -timeout must be more than 0")
-	case o.ramp < 0 || o.warmup < 0:
-		return errors.New("-ramp and -warmup must not be less than 0")
+	case o.duration <= 0:
+		return fmt.Errorf("-duration %v: it must be more than 0", o.duration)
+	case o.timeout <= 0:
+		return fmt.Errorf("-timeout %v: it must be more than 0", o.timeout)
+	case o.ramp < 0:
+		return fmt.Errorf("-ramp %v: it must be 0 or more", o.ramp)
+	case o.warmup < 0:
+		return fmt.Errorf("-warmup %v: it must be 0 or more", o.warmup)
+	}
+	return nil
+}
+
+// checkMemory tells whether what is kept of messages under way is too much.
+func (o *loadOptions) checkMemory() error {
+	if int64(o.conns)*int64(windowOf(o.outstanding)) > mostTimes {
+		return fmt.Errorf("-conns %d and -outstanding %d: their product takes too much memory", o.conns, o.outstanding)
 	}
 	return nil
 }

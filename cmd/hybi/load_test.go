@@ -620,9 +620,9 @@ func TestLoadCommandLine(t *testing.T) {
 	for args, says := range map[string]string{
 		"load": "URL", "load ws://a b": `"b"`, "load wss://a": "TLS", "load http://a": "ws://", "load ws://a -nonsense": "nonsense", "load -conns 0 ws://a": "-conns 0",
 		"load -conns 99999999 ws://a": "-conns", "load -size x ws://a": "not a size", "load -size -1 ws://a": "at least 0", "load -size 99999999999GiB ws://a": "more than 1GiB", "load -size 9-1 ws://a": "smaller", "load -size 2GiB ws://a": "more than 1GiB",
-		"load -outstanding -1 ws://a": "-outstanding", "load -outstanding 70000 ws://a": "-outstanding", "load -rate -1 ws://a": "-rate", "load -rate NaN ws://a": "-rate",
-		"load -rate 1e10 ws://a": "-rate", "load -duration 0s ws://a": "-duration", "load -duration 5 ws://a": "duration", "load -ramp -1s ws://a": "-ramp", "load -warmup -1s ws://a": "-warmup",
-		"load -timeout 0s ws://a": "-timeout", "load -type ping ws://a": "-type", "load -loops -1 ws://a": "-loops", "load -loops 5000 ws://a": "-loops",
+		"load -outstanding -1 ws://a": "-outstanding -1: it must be from 0", "load -outstanding 70000 ws://a": "-outstanding", "load -rate -1 ws://a": "-rate", "load -rate NaN ws://a": "-rate",
+		"load -rate 1e10 ws://a": "-rate", "load -duration 0s ws://a": "-duration", "load -duration 5 ws://a": "-duration: write a unit, such as 10s or 2m", "load -duration 5x ws://a": "not a time", "load -ramp -1s ws://a": "-ramp", "load -warmup -1s ws://a": "-warmup",
+		"load -timeout 0s ws://a": "-timeout", "load -type ping ws://a": "-type", "load -loops -1 ws://a": "-loops -1: it must be from 0", "load -loops 5000 ws://a": "-loops",
 		"load -header x ws://a": "NAME", "load -header Host:x ws://a": "Host", "load -subprotocol a,b ws://a": "token", "load -origin x ws://a": "x", "load -conns 5000000 -outstanding 60000 ws://a": "memory",
 	} {
 		var stdout, stderr bytes.Buffer
