@@ -43,7 +43,7 @@ out_of_order, lost, of_other_connection, unasked. Messages under 12 octets have 
 to be told by.
 
 Connections that cannot be opened or end are counted by cause and not opened
-again: refused, timed_out, status_503, closed_in_handshake, handshake_invalid, reset,
+again: refused, no_such_socket, timed_out, status_503, closed_in_handshake, handshake_invalid, reset,
 protocol_error, ended_without_close, close_1001, no_descriptors, no_local_port ...
 
 The measured time, -duration, begins when all connections have been opened or have

@@ -19,7 +19,8 @@ var errnoCauses = []struct {
 	cause string
 }{
 	{syscall.ECONNREFUSED, "refused"},
-	{syscall.ENOENT, "refused"}, // a Unix socket that is not there
+	{syscall.ENOENT, "no_such_socket"}, // of a Unix path
+	{syscall.EACCES, "no_permission"},
 	{syscall.ECONNRESET, "reset"},
 	{syscall.EPIPE, "reset"},
 	{syscall.ETIMEDOUT, "timed_out"},

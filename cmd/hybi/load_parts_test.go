@@ -61,10 +61,22 @@ func TestTarget(t *testing.T) {
 	for text, says := range map[string]string{
 		"wss://a.example": "TLS", "https://a.example": "TLS", "http://a.example": "ws://", "127.0.0.1:9001": "ws://", "": "ws://",
 		"ws://": "host", "ws:a": "host", "ws://:80": "host", "ws://a/#b": "fragment", "ws://a/#": "fragment", "ws://u:p@a/": "-header",
-		"unix:": "path", "ws://a:b/": "port", "ws://a/%zz": "",
+		"unix:": "path", "ws://a:b/": "port", "ws://a:99999/": "port 99999: it must be from 1 to 65535", "ws://a:0": "port 0: it", "ws://a:99999999999999999999": "65535", "ws://a/%zz": "",
 	} {
 		if got, err := parseTarget(text); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %+v, %v; want %q in it", text, got, err, says)
+		}
+	}
+}
+
+// The port that a URL leaves out is named where the target is.
+func TestTargetString(t *testing.T) {
+	for text, want := range map[string]string{
+		"ws://127.0.0.1": "ws://127.0.0.1 (port 80)", "ws://a/80": "ws://a/80 (port 80)", "ws://[::1]/": "ws://[::1]/ (port 80)", "ws://[::80]": "ws://[::80] (port 80)",
+		"ws://a:80/": "ws://a:80/", "ws://a:9001": "ws://a:9001", "unix:/tmp/s": "unix:/tmp/s",
+	} {
+		if to, err := parseTarget(text); err != nil || to.String() != want {
+			t.Errorf("%s: %s, %v; want %s", text, &to, err, want)
 		}
 	}
 }
@@ -312,7 +324,7 @@ func TestShow(t *testing.T) {
 
 func TestCauses(t *testing.T) {
 	for want, err := range map[string]error{
-		"refused": fmt.Errorf("x: %w", syscall.ECONNREFUSED), "reset": syscall.ECONNRESET, "timed_out": reactor.ErrDialSlow, "closed_in_handshake": reactor.ErrDialLost,
+		"refused": fmt.Errorf("x: %w", syscall.ECONNREFUSED), "no_such_socket": syscall.ENOENT, "no_permission": syscall.EACCES, "reset": syscall.ECONNRESET, "timed_out": reactor.ErrDialSlow, "closed_in_handshake": reactor.ErrDialLost,
 		"no_descriptors": syscall.EMFILE, "no_memory": reactor.ErrMemory, "no_local_port": syscall.EADDRNOTAVAIL, "unreachable": syscall.EHOSTUNREACH,
 		"status_503": &handshake.ResponseError{Kind: handshake.ResponseStatus, Status: 503}, "handshake_invalid": &handshake.ResponseError{Kind: handshake.ResponseAccept, Status: 101},
 		"other": errors.New("x"), "not_awaited": reactor.ErrShutdown,
@@ -429,7 +441,7 @@ func TestVerdict(t *testing.T) {
 		{loadReport{ConnectionsOpened: 1, EchoesReceived: 5, MessagesSent: 9, ConnectionsLost: map[string]uint64{"reset": 1}}, "lost: reset 1"},
 		{loadReport{ConnectionsOpened: 1, EchoesReceived: 5, MessagesSent: 5, Interrupted: true}, ""},
 		{loadReport{ConnectionsOpened: 1, Interrupted: true}, ""},
-		{loadReport{ConnectionsFailed: map[string]uint64{"refused": 7}}, "refused 7"},
+		{loadReport{target: "ws://a (port 80)", ConnectionsFailed: map[string]uint64{"refused": 7}}, "connected to ws://a (port 80): refused 7"},
 		{loadReport{Interrupted: true}, "interrupted"},
 		{loadReport{ConnectionsOpened: 1, MessagesSent: 9}, "nothing was echoed"},
 		{loadReport{ConnectionsOpened: 1, EchoesReceived: 5, WrongEchoes: map[string]uint64{"lost": 2, "doubled": 3}}, "doubled 3, lost 2"},

@@ -18,6 +18,7 @@ import (
 
 // A loadReport is the summary of a run. Its JSON names are a promise.
 type loadReport struct {
+	target             string  // the URL, and the port that it means
 	URL                string  `json:"url"`
 	Subprotocol        string  `json:"subprotocol,omitempty"`
 	Type               string  `json:"type"`
@@ -126,7 +127,7 @@ func (r *loadRun) report() *loadReport {
 	t := r.total
 	measured := time.Duration(r.until - r.from).Seconds()
 	rep := &loadReport{
-		URL: r.to.url, Subprotocol: t.subprotocol, Type: r.kind, SizeMinOctets: int64(r.sizes.least), SizeMaxOctets: int64(r.sizes.most),
+		target: r.to.String(), URL: r.to.url, Subprotocol: t.subprotocol, Type: r.kind, SizeMinOctets: int64(r.sizes.least), SizeMaxOctets: int64(r.sizes.most),
 		Outstanding: r.outstanding, RateWanted: r.rate, Verify: r.verify, Loops: r.loadOptions.loops,
 		TimeoutSeconds: r.timeout.Seconds(), Interrupted: r.interrupted,
 		WarmUpSeconds: time.Duration(r.from).Seconds(), MeasuredSeconds: measured,
@@ -177,9 +178,9 @@ func (r *loadReport) verdict() error {
 	case r.ConnectionsOpened == 0 && r.Interrupted:
 		return errors.New("interrupted before a connection was opened")
 	case r.ConnectionsOpened == 0:
-		return fmt.Errorf("nothing could be connected to %s: %s", r.URL, counts(r.ConnectionsFailed))
+		return fmt.Errorf("nothing could be connected to %s: %s", r.target, counts(r.ConnectionsFailed))
 	case r.EchoesReceived == 0 && r.MessagesSent > 0:
-		return fmt.Errorf("nothing was echoed by %s", r.URL)
+		return fmt.Errorf("nothing was echoed by %s", r.target)
 	case r.EchoesMeasured > 0 || r.Interrupted:
 		return nil
 	case sum(r.ConnectionsLost) == r.ConnectionsOpened:

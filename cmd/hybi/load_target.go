@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	neturl "net/url"
+	"strconv"
 	"strings"
 )
 
@@ -48,6 +49,9 @@ func parseWS(text string) (target, error) {
 	if port == "" {
 		port = "80"
 	}
+	if n, err := strconv.ParseUint(port, 10, 64); err != nil || n < 1 || n > 65535 {
+		return target{}, fmt.Errorf("%s: port %s: it must be from 1 to 65535", text, port)
+	}
 	host := strings.TrimSuffix(u.Host, ":")
 	if port == "80" {
 		host = strings.TrimSuffix(host, ":80")
@@ -61,6 +65,14 @@ func parseUnix(text, path string) (target, error) {
 		return target{}, fmt.Errorf("%q has no path: write unix:PATH", text)
 	}
 	return target{url: text, network: "unix", addr: path, host: "localhost", path: "/" + behind}, nil
+}
+
+// String is the URL, and the port if that is not in it.
+func (t *target) String() string {
+	if u, err := neturl.Parse(t.url); err == nil && t.network == "tcp" && u.Port() == "" {
+		return t.url + " (port 80)"
+	}
+	return t.url
 }
 
 // resolve looks up the host, once for all connections.

@@ -386,7 +386,7 @@ func TestLoadNotConnected(t *testing.T) {
 	refusing := &server{upgrade: func(*handshake.Accept) *handshake.Refusal { return handshake.Refuse(429, "too many") }}
 	for _, x := range []struct{ cause, url, timeout string }{
 		{"refused", "ws://" + gone.Addr().String(), "2s"},
-		{"refused", "unix:" + filepath.Join(t.TempDir(), "none"), "2s"},
+		{"no_such_socket", "unix:" + filepath.Join(t.TempDir(), "none"), "2s"},
 		{"timed_out", serveStuck(t), "150ms"},
 		{"status_429", serve(t, refusing, "tcp", "127.0.0.1:0"), "2s"},
 	} {
