@@ -111,6 +111,9 @@ func (o *decodeOptions) open(args []string, stdin io.Reader) (io.ReadCloser, err
 	}
 	octets, err := parseHex(args)
 	if err != nil {
+		if info, err := os.Stat(args[0]); len(args) == 1 && err == nil && info.IsDir() {
+			return nil, fmt.Errorf("%.200q is a directory: give a file, or octets in hex", args[0])
+		}
 		return nil, usageError{fmt.Errorf("no file of that name, and no hex: %w", err)}
 	}
 	return io.NopCloser(bytes.NewReader(octets)), nil

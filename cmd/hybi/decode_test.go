@@ -416,6 +416,7 @@ func TestDecodeSources(t *testing.T) {
 		{1, "decode: open ", []string{"-file", "none"}},
 		{2, "not both", []string{"-file", "8100", "81"}},
 		{2, `no file of that name, and no hex: argument 1, character 1: "n" is not`, []string{"none.bin"}},
+		{1, `"." is a directory: give a file`, []string{"."}},
 		{2, `"-max": put flags ahead`, []string{"capture.bin", "-max", "5"}},
 		{2, "-max -1", []string{"-max", "-1"}},
 		{2, "-role \"peer\"", []string{"-role", "peer"}},

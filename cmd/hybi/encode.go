@@ -112,8 +112,8 @@ func (o *encodeOptions) run(args []string, stdin io.Reader, stdout io.Writer) er
 	}
 	op := opcodes[o.opcode]
 	if op == codec.OpClose {
-		if payload, err = codec.AppendClosePayload(nil, codec.CloseCode(o.code), string(payload)); err != nil {
-			return trim(err)
+		if payload, err = o.closePayload(string(payload)); err != nil {
+			return err
 		}
 	}
 	frames, err := o.frames(op, payload, keys)
@@ -129,6 +129,20 @@ func (o *encodeOptions) run(args []string, stdin io.Reader, stdout io.Writer) er
 		_, err = fmt.Fprintf(stdout, "%x\n", frames)
 	}
 	return err
+}
+
+// closePayload returns the payload of a close frame with this reason.
+func (o *encodeOptions) closePayload(reason string) ([]byte, error) {
+	payload, err := codec.AppendClosePayload(nil, codec.CloseCode(o.code), reason)
+	switch {
+	case errors.Is(err, codec.ErrSendCloseCode) && o.code == uint(codec.CloseNoStatus):
+		return nil, errors.New("a close reason needs a code: give one, such as -code 1000")
+	case errors.Is(err, codec.ErrSendCloseCode):
+		return nil, fmt.Errorf("-code %d cannot be sent: use 1000-1003, 1007-1014 or 3000-4999, or -code 1005 without a reason for a close frame without a code", o.code)
+	case err != nil:
+		return nil, trim(err)
+	}
+	return payload, nil
 }
 
 // keys returns what gives each frame its masking-key.
