@@ -109,6 +109,8 @@ func (o *echoOptions) run() error {
 		if path == "" {
 			return usageError{errors.New("echo: -addr unix: needs a path behind the colon")}
 		}
+	} else if err := checkAddr(addr); err != nil {
+		return usageError{fmt.Errorf("echo: -addr %s: %w", addr, err)}
 	}
 	r, err := reactor.New(cfg)
 	switch {
@@ -134,6 +136,23 @@ func (o *echoOptions) run() error {
 	err = r.Run(func(int) reactor.Handler { return &echo{bye: o.bye} })
 	writeStats(os.Stderr, r.Stats())
 	return err
+}
+
+// checkAddr tells whether addr has a port, by number or by a name that the system knows.
+// Whether the host is there is for Listen to find.
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		var op *net.AddrError
+		if errors.As(err, &op) {
+			return errors.New(op.Err + ": write HOST:PORT or :PORT")
+		}
+		return err
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("port %s: it must be from 0, for any free one, to 65535", port)
+	}
+	return nil
 }
 
 // listenError says in one line why the address cannot be had.
