@@ -1,6 +1,6 @@
 // Package peers does the same work with other libraries as with hybi, side by side:
-// masking, parsing, writing. It is a module of its own, so that nobody who uses hybi
-// downloads them.
+// masking, parsing, writing; and echoing, by the command in echo. It is a module of its
+// own, so that nobody who uses hybi downloads them.
 //
 //	go test ./...                                   # does each row do the work?
 //	go test -run '^$' -bench Parse -count 10 | tee raw.txt
@@ -21,6 +21,10 @@
 //	gws        github.com/lxzan/gws v1.8.9
 //	nbio       github.com/lesismal/nbio v1.6.8, its nbhttp/websocket
 //	xnet       golang.org/x/net v0.62.0, its websocket
+//
+// The command in echo serves with each of them, xnet apart, and with two more: gnet,
+// github.com/panjf2000/gnet/v2 v2.9.7, and fasthttp's own server,
+// github.com/valyala/fasthttp v1.58.0. Its comment says how; ../server.sh measures it.
 //
 //	           masking               parsing                                  writing
 //	hybi       mask.XOR              codec.Parser.Next                        codec.AppendServerFrame, AppendFrame with Keys
