@@ -11,38 +11,87 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hybi-go/hybi/internal/poll"
 )
 
-// BenchmarkEcho compares the servers: benchstat -col /server. See the package
-// comment for what the figures mean.
-func BenchmarkEcho(b *testing.B) {
-	for _, sh := range []shape{
+// The shapes that BenchmarkEcho has, and those that server.sh asks for.
+var (
+	shapes = []shape{
 		{conns: 50, outstanding: 1, size: 64},
 		{conns: 50, outstanding: 16, size: 64},
 		{conns: 50, outstanding: 1, size: 4096},
 		{conns: 1000, outstanding: 1, size: 64},
-	} {
-		for _, kind := range []string{"raw", "hybi"} {
+	}
+	wholeGrid = []shape{
+		{conns: 50, outstanding: 1, size: 64},
+		{conns: 50, outstanding: 16, size: 64},
+		{conns: 50, outstanding: 1, size: 16},
+		{conns: 50, outstanding: 1, size: 1024},
+		{conns: 50, outstanding: 1, size: 65536},
+		{conns: 1000, outstanding: 1, size: 64},
+		{conns: 10000, outstanding: 1, size: 64},
+	}
+)
+
+// kinds returns the servers that HYBI_BENCH_SERVERS names, or those given.
+func kinds(otherwise ...string) []string {
+	if named := strings.Fields(os.Getenv("HYBI_BENCH_SERVERS")); len(named) > 0 {
+		return named
+	}
+	return otherwise
+}
+
+// BenchmarkEcho compares the servers: benchstat -col /server. See the package
+// comment for what the figures mean.
+func BenchmarkEcho(b *testing.B) {
+	grid := shapes
+	if os.Getenv("HYBI_BENCH_GRID") == "whole" {
+		grid = wholeGrid
+	}
+	for _, sh := range grid {
+		for _, kind := range kinds("raw", "hybi") {
 			name := fmt.Sprintf("server=%s/conns=%d/outstanding=%d/size=%d", kind, sh.conns, sh.outstanding, sh.size)
-			b.Run(name, func(b *testing.B) { benchmarkEcho(b, kind, sh) })
+			var l *load // connected once for all the runs that find out how long b.N takes
+			b.Run(name, func(b *testing.B) {
+				s := use(b, kind)
+				if l == nil {
+					l = warm(b, s, sh)
+				}
+				benchmarkEcho(b, s, l, sh)
+			})
+			if l != nil {
+				l.close()
+			}
 		}
 	}
 }
 
-func benchmarkEcho(b *testing.B, kind string, sh shape) {
-	s := use(b, kind)
-	l, err := newLoad(s.addr, kind, sh)
+// warm connects, and has every connection echo.
+func warm(b *testing.B, s *server, sh shape) *load {
+	if limit, _ := poll.RaiseDescriptorLimit(); !roomFor(sh.conns, limit) {
+		b.Skipf("%d descriptors at most", limit)
+	}
+	l, err := newLoad(s.addr, s.kind, sh)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer l.close()
-	if err := l.run(4 * sh.conns); err != nil { // every connection, one time at least
+	if err := l.run(2 * sh.conns); err != nil {
+		l.close()
 		b.Fatal(err)
 	}
+	return l
+}
+
+// roomFor reports whether a process may have so many connections: hybi keeps a
+// sixteenth of its descriptors and some for itself.
+func roomFor(conns, limit int) bool { return limit >= conns*17/16+64 }
+
+func benchmarkEcho(b *testing.B, s *server, l *load, sh shape) {
 	rounds := (b.N + sh.outstanding - 1) / sh.outstanding
 	messages := float64(rounds * sh.outstanding)
 	before, err := s.usage()
@@ -70,27 +119,29 @@ func benchmarkEcho(b *testing.B, kind string, sh shape) {
 	}
 }
 
-// BenchmarkIdle tells what an idle connection costs hybi in resident memory. It
+// BenchmarkIdle tells what an idle connection costs a server in resident memory. It
 // is not a matter of time: the first run measures, and the others, which a
 // longer -benchtime asks for, tell the same again.
 func BenchmarkIdle(b *testing.B) {
-	const conns = 9000
-	perConn := 0.0
-	b.Run(fmt.Sprintf("server=hybi/conns=%d/size=64", conns), func(b *testing.B) {
-		if limit, _ := poll.RaiseDescriptorLimit(); limit < conns*17/16+64 {
-			b.Skipf("%d descriptors at most", limit)
-		}
-		if b.N == 1 {
-			perConn = idleMemory(b, shape{conns: conns, outstanding: 1, size: 64})
-		}
-		b.ReportMetric(0, "ns/op")
-		b.ReportMetric(perConn, "rss-B/conn")
-	})
+	const conns = 10000
+	for _, kind := range kinds("hybi") {
+		perConn := 0.0
+		b.Run(fmt.Sprintf("server=%s/conns=%d/size=64", kind, conns), func(b *testing.B) {
+			if limit, _ := poll.RaiseDescriptorLimit(); !roomFor(conns, limit) {
+				b.Skipf("%d descriptors at most", limit)
+			}
+			if b.N == 1 {
+				perConn = idleMemory(b, kind, shape{conns: conns, outstanding: 1, size: 64})
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(perConn, "rss-B/conn")
+		})
+	}
 }
 
 // idleMemory returns what a fresh server grows by.
-func idleMemory(b *testing.B, sh shape) (perConn float64) {
-	s, err := start("hybi")
+func idleMemory(b *testing.B, kind string, sh shape) (perConn float64) {
+	s, err := start(kind)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -100,7 +151,7 @@ func idleMemory(b *testing.B, sh shape) (perConn float64) {
 		}
 	}()
 	resident := func(sh shape) int64 {
-		l, err := newLoad(s.addr, "hybi", sh)
+		l, err := newLoad(s.addr, kind, sh)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -120,10 +171,20 @@ func idleMemory(b *testing.B, sh shape) (perConn float64) {
 	return float64(resident(sh)-before) / float64(sh.conns)
 }
 
-// Both servers, through the generator: small messages and some that fill the
+// testKinds are the servers that need no other module. Without a compiler of C there
+// is one less, and the test says so.
+func testKinds(t *testing.T) []string {
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Logf("the loop in C is not tested: %v", err)
+		return []string{"raw", "hybi"}
+	}
+	return []string{"raw", "rawc", "hybi"}
+}
+
+// The servers, through the generator: small messages and some that fill the
 // sockets both ways.
 func TestEcho(t *testing.T) {
-	for kind := range programs {
+	for _, kind := range testKinds(t) {
 		for _, sh := range []shape{{3, 1, 0}, {5, 16, 64}, {2, 3, 126}, {2, 16, 1 << 20}} {
 			t.Run(fmt.Sprintf("server=%s/size=%d", kind, sh.size), func(t *testing.T) {
 				l, err := newLoad(use(t, kind).addr, kind, sh)
@@ -139,11 +200,18 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// Rawecho gives back all it got, and the end, to a reader that does not begin
+// The raw loops give back all they got, and the end, to a reader that does not begin
 // before every buffer on the way is full, 1 MiB and more; and serves another
 // connection meanwhile.
 func TestRawEchoSlowReader(t *testing.T) {
-	addr := use(t, "raw").addr
+	for _, kind := range testKinds(t) {
+		if isRaw(kind) {
+			t.Run("server="+kind, func(t *testing.T) { slowReader(t, use(t, kind).addr) })
+		}
+	}
+}
+
+func slowReader(t *testing.T, addr netip.AddrPort) {
 	dialed, err := net.DialTimeout("tcp", addr.String(), callTime)
 	if err != nil {
 		t.Fatal(err)

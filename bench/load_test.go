@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,9 @@ const (
 	callTime  = 5 * time.Second // of one call while connecting
 )
 
+// isRaw reports whether a kind of server sends the octets back as they are.
+func isRaw(kind string) bool { return strings.HasPrefix(kind, "raw") }
+
 // errWrong is an echo that is not what was sent.
 var errWrong = errors.New("wrong echo")
 
@@ -58,7 +62,7 @@ func newLoad(addr netip.AddrPort, kind string, sh shape) (*load, error) {
 	payload := make([]byte, sh.size)
 	for i := range sh.conns {
 		fd, err := dial(addr)
-		if err == nil && kind == "hybi" {
+		if err == nil && !isRaw(kind) {
 			err = upgrade(fd)
 		}
 		if err == nil {
@@ -82,7 +86,7 @@ func newLoad(addr netip.AddrPort, kind string, sh shape) (*load, error) {
 			random.Read(h.MaskingKey[:])
 			c.out = codec.AppendFrame(c.out, h, payload)
 		}
-		if kind != "hybi" {
+		if isRaw(kind) {
 			c.want = c.out
 		}
 		l.clients = append(l.clients, c)

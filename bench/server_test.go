@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,9 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A server is one of the two programs, as a process with one event loop.
+// A server is one of the programs, as a process with one event loop.
 type server struct {
-	kind   string // "raw" or "hybi"
+	kind   string // a key of programs
 	addr   netip.AddrPort
 	cmd    *exec.Cmd
 	stderr bytes.Buffer
@@ -35,13 +34,30 @@ const (
 	endTime   = 10 * time.Second // hybi itself gives connections 5 s
 )
 
-// programs are what the kinds of server are built from.
-var programs = map[string]struct {
-	pkg  string
-	args []string
-}{
-	"raw":  {"./bench/rawecho", nil},
-	"hybi": {"./cmd/hybi", []string{"echo"}},
+// A program is what a kind of server is run by.
+type program struct {
+	file  string   // in the directory of programs
+	dir   string   // where it is built, seen from the repository
+	build []string // the command that puts it there; DIR stands for the directory
+	args  []string
+}
+
+var (
+	rawGo = program{"rawecho", ".", []string{"go", "build", "-o", "DIR/", "./bench/rawecho"}, nil}
+	rawC  = program{"rawecho-c", ".", []string{"cc", "-O2", "-o", "DIR/rawecho-c", "bench/rawecho-c/rawecho.c"}, nil}
+	hybi  = program{"hybi", ".", []string{"go", "build", "-o", "DIR/", "./cmd/hybi"}, []string{"echo"}}
+)
+
+// peer is a server by another library.
+func peer(name string) program {
+	return program{"echo", "bench/peers", []string{"go", "build", "-o", "DIR/", "./echo"}, []string{"-server", name}}
+}
+
+// programs are the kinds of server. The kinds that begin with raw know no WebSocket.
+var programs = map[string]program{
+	"raw": rawGo, "rawc": rawC, "hybi": hybi,
+	"gnet": peer("gnet"), "nbio": peer("nbio"), "gobwas": peer("gobwas"), "gws": peer("gws"),
+	"gorilla": peer("gorilla"), "fasthttp": peer("fasthttp"), "coder": peer("coder"),
 }
 
 var (
@@ -113,34 +129,41 @@ func pinAll(set unix.CPUSet) {
 	}
 }
 
-// binaries builds both programs, once, unless HYBI_BENCH_BIN names a directory
-// that has them: the one for a second commit, or for samples to come.
-var binaries = sync.OnceValues(func() (dir string, err error) {
-	if dir = os.Getenv("HYBI_BENCH_BIN"); dir != "" {
-		return dir, nil
+// built are the programs that have been built in this run, with what came of it.
+var built = map[string]error{}
+
+// path returns where the program is. It is built, once, unless HYBI_BENCH_BIN names a
+// directory that has it: the one for a second commit, or for samples to come.
+func (p program) path() (string, error) {
+	if dir := os.Getenv("HYBI_BENCH_BIN"); dir != "" {
+		return filepath.Join(dir, p.file), nil
 	}
-	args := []string{"build", "-o", tempDir + "/"}
-	for _, p := range programs {
-		args = append(args, p.pkg)
+	err, done := built[p.file]
+	if !done {
+		args := strings.Split(strings.ReplaceAll(strings.Join(p.build, "\n"), "DIR", tempDir), "\n")
+		build := exec.Command(args[0], args[1:]...)
+		build.Dir = filepath.Join("..", p.dir)
+		if out, failed := build.CombinedOutput(); failed != nil {
+			err = fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), failed, out)
+		}
+		built[p.file] = err
 	}
-	build := exec.Command("go", args...)
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
-	}
-	return tempDir, nil
-})
+	return filepath.Join(tempDir, p.file), err
+}
 
 // start starts a server and waits until it listens.
 func start(kind string) (*server, error) {
-	dir, err := binaries()
+	p, known := programs[kind]
+	if !known {
+		return nil, fmt.Errorf("there is no server %q", kind)
+	}
+	path, err := p.path()
 	if err != nil {
 		return nil, err
 	}
-	p := programs[kind]
 	s := &server{kind: kind, ended: make(chan struct{})}
 	args := append(p.args[:len(p.args):len(p.args)], "-addr", "127.0.0.1:0", "-loops", "1")
-	s.cmd = exec.Command(filepath.Join(dir, filepath.Base(p.pkg)), args...)
+	s.cmd = exec.Command(path, args...)
 	s.cmd.Stderr = &s.stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdout, err := s.cmd.StdoutPipe()
