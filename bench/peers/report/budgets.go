@@ -222,28 +222,16 @@ func (rs *results) validator() string {
 }
 
 func (t *table) server() {
-	what := "CPU per echoed message"
-	for _, c := range []struct {
-		outstanding string
-		bound       float64
-	}{{"1", 1.05}, {"16", 1.15}} {
-		w := t.rs.one("bench.Echo", "server=hybi", "conns=50", "size=64", "outstanding="+c.outstanding)
-		size := c.outstanding + " outstanding"
-		if w == nil || t.rs.like(w, "server=raw") == nil {
-			t.missing(what, size, "raw epoll loop in Go", fmt.Sprintf("≤ %.2f ×", c.bound))
-			continue
-		}
-		t.atMost(c.bound, what, size, "raw epoll loop in Go", w.values["cpu-sec/msg"], t.rs.like(w, "server=raw").values["cpu-sec/msg"])
-	}
-	t.absolute("octets resident for an idle connection", "bench.Idle", "rss-B/conn", 200)
+	t.echo()
+	t.idle()
 	t.absolute("allocations of an opening handshake", "handshake.Request", "allocs/op", 0)
 }
 
-// absolute adds a line without a baseline: the worst row of a benchmark is to be at
-// most bound.
-func (t *table) absolute(what, name, unit string, bound float64) {
+// absolute adds a line without a baseline: the worst of a benchmark's rows that have
+// the keys is to be at most bound.
+func (t *table) absolute(what, name, unit string, bound float64, keys ...string) {
 	l := line{what: what, baseline: "none", bound: fmt.Sprintf("≤ %.0f", bound), err: errMissing}
-	for _, w := range t.rs.all(name) {
+	for _, w := range t.rs.all(name, keys...) {
 		v := w.values[unit]
 		if len(v) == 0 {
 			continue

@@ -1,8 +1,9 @@
-// Report makes of a raw file of samples what bench/run.sh writes beside the tables
-// of benchstat:
+// Report makes of a raw file of samples what bench/run.sh and bench/server.sh write
+// beside the tables of benchstat:
 //
 //	report RAW budgets              the budgets, and whether they are met
 //	report RAW libraries            hybi against each library, and where one is faster
+//	report RAW server               the budgets of sockets, and what each server costs
 //	report RAW charts DIR           charts as SVG
 //	report RAW readme FILE          the README's block between its markers
 //
@@ -19,7 +20,7 @@ import (
 func main() {
 	commit := flag.String("commit", "unknown", "the commit that was measured, for captions")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: report [-commit C] RAW budgets|libraries|charts DIR|readme FILE")
+		fmt.Fprintln(os.Stderr, "usage: report [-commit C] RAW budgets|libraries|server|charts DIR|readme FILE")
 		os.Exit(2)
 	}
 	flag.Parse()
@@ -42,6 +43,8 @@ func run(rs *results, commit string, args []string) error {
 		return writeBudgets(os.Stdout, rs)
 	case args[0] == "libraries" && len(args) == 1:
 		return writeLibraries(os.Stdout, rs)
+	case args[0] == "server" && len(args) == 1:
+		return writeServer(os.Stdout, rs)
 	case args[0] == "charts" && len(args) == 2:
 		return drawCharts(rs, commit, args[1])
 	case args[0] == "readme" && len(args) == 2:

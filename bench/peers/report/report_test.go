@@ -105,6 +105,43 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+func TestServer(t *testing.T) {
+	const at1, at16 = "/conns=50/outstanding=1/size=64-2 ", "/conns=50/outstanding=16/size=64-2 "
+	var out bytes.Buffer
+	if err := writeServer(&out, read(t,
+		"bench.Echo/server=raw"+at1+"5000 cpu-ns/msg",
+		"bench.Echo/server=rawc"+at1+"4000 cpu-ns/msg",
+		"bench.Echo/server=hybi"+at1+"5200 cpu-ns/msg",
+		"bench.Echo/server=gws"+at1+"7500 cpu-ns/msg",
+		"bench.Echo/server=raw"+at16+"300 cpu-ns/msg",
+		"bench.Echo/server=hybi"+at16+"330 cpu-ns/msg",
+		"bench.Idle/server=hybi/conns=10000/size=64-2 150 rss-B/conn",
+		"bench.Idle/server=gws/conns=10000/size=64-2 9000 rss-B/conn",
+		"bench.Calls/server=raw/conns=100/outstanding=1/size=64-2 0.01 wait/msg",
+		"bench.Calls/server=hybi/conns=100/outstanding=1/size=64-2 0.012 wait/msg",
+		"bench.Calls/server=hybi/conns=100/outstanding=16/size=64-2 0.08 recv/msg",
+	)); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range [][]string{
+		{"CPU", "1 outstanding", "in Go", "≤ 1.05 ×", "1.04 (1.04-1.04)", "met"},
+		{"1 outstanding", "in C", "≤ 1.15 ×", "1.30 (1.30-1.30)", "MISSED"},
+		{"16 outstanding", "in Go", "≤ 1.15 ×", "1.10 (1.10-1.10)", "met"},
+		{"16 outstanding", "in C", "≤ 1.25 ×", "not measured in this run"},
+		{"octets resident", "≤ 200", "150.00 (150.00-300.00)", "met"},
+		{"recv, 16 outstanding", "≤ 0.07", "0.08", "MISSED"},
+		{"send, 16 outstanding", "not measured in this run"},
+		{"epoll_wait, 1 outstanding", "≤ 1.10 ×", "1.20 (1.20-1.20)", "MISSED"},
+		{"3 lines MISSED"},
+		{"connections", "outstanding", "size", "raw", "rawc", "hybi", "gws"},
+		{"50", "1", "64", "5.00  1.00×", "4.00  0.80×", "5.20  1.04×", "7.50  1.50×"},
+		{"50", "16", "64", "0.30  1.00×", "–", "0.33  1.10×", "–"},
+		{"10000", "1", "64", "150", "9000"},
+	} {
+		oneLine(t, out.String(), words...)
+	}
+}
+
 func TestLibraries(t *testing.T) {
 	var out bytes.Buffer
 	if err := writeLibraries(&out, read(t, sample...)); err != nil {
