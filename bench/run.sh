@@ -2,7 +2,8 @@
 # Takes COUNT (15) samples of all benchmarks, interleaved: one pass of everything
 # per sample, so that a machine that drifts hurts all alike. Keeps the raw samples
 # in bench/results/, and writes of them benchstat.txt at the top of the repository,
-# the charts in docs/charts/, and the block in the README that shows these.
+# the charts in docs/charts/, and the block in the README that shows these. The part
+# of benchstat.txt that is by bench/server.sh it leaves as it is.
 #
 #   bench/run.sh [COUNT]     fewer than 5: a trial, which only writes to bench/results/tmp
 #
@@ -176,8 +177,8 @@ GOFLAGS= go run "$benchstat" "$raw" >/dev/null # fetched now, so that only table
 
 	title BUDGETS
 	report budgets
-	printf '\n%s\n%s\n' 'Not measured by these benchmarks: the same echo by a loop in C, system calls per message, heap objects in' \
-		'millions of echoed messages.'
+	printf '\n%s\n%s\n' 'Not measured by these benchmarks: the same echo by a loop in C and system calls per message, which bench/server.sh' \
+		'measures (further down), and heap objects in millions of echoed messages.'
 
 	only='.unit:sec/op'
 	codec='pkg:"github.com/hybi-go/hybi/codec"'
@@ -210,6 +211,11 @@ fi
 if measured mask && measured codec && measured peers; then
 	report charts docs/charts
 	report readme README.md
+fi
+# What bench/server.sh wrote stays where it is, behind this.
+sed -n '/^hybi: benchmarks over sockets$/,$p' benchstat.txt >"$tmp/sockets.txt"
+if [ -s "$tmp/sockets.txt" ]; then
+	{ printf '\n\n'; cat "$tmp/sockets.txt"; } >>"$tmp/benchstat.txt"
 fi
 mv "$tmp/benchstat.txt" benchstat.txt
 echo "wrote benchstat.txt and $raw" >&2
