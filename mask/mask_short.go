@@ -18,12 +18,11 @@ const middleMax = 768
 // xor masks the n octets at p in place with the key whose octets lie in memory
 // as those of k, and returns that key rotated by n.
 //
-// No octet is touched twice: words first, then at most one each of 16, 8, 4, 2
-// and 1 octets. Accesses that overlap would cover all lengths in fewer cases,
-// but then a read of the next call on the same payload would span two stores of
-// this one and wait until both have reached the cache: twice the time. The last
-// 31 octets go by one jump, for lengths that no branch predictor can know: it is
-// mispredicted once, five branches two or three times.
+// Between 9 and 63 octets, each case covers its lengths with words counted from the
+// front, and as many counted from the end which take the rotated key; they overlap
+// in the middle. All reads of a case come before its first write: an octet masked twice
+// would be an octet unmasked. So a branch tells classes of lengths and not lengths, of
+// which traffic has many and no predictor can know the next.
 //
 // It takes a pointer and a count because a slice's pointer is stored on entry,
 // which costs a tenth of its time.
@@ -53,7 +52,6 @@ func xor(p unsafe.Pointer, n int, k uint32) uint32 {
 		return swap(key)
 	}
 	wide := uint64(key)<<32 | uint64(key)
-	i := 0 // and not a p that moves: it would come to point behind the payload
 	if n >= 64 {
 		if n >= longMin {
 			if n > middleMax {
@@ -70,126 +68,33 @@ func xor(p unsafe.Pointer, n int, k uint32) uint32 {
 		if n == 64 {
 			return swap(key)
 		}
-		i = 64
-	} else if n >= 32 {
-		xor16(p, 0, wide)
-		xor16(p, 16, wide)
-		i = 32
+		return xor(unsafe.Add(p, 64), n-64, k)
 	}
-	switch n & 31 {
-	case 1:
-		xor1(p, i, wide)
-	case 2:
-		xor2(p, i, wide)
-	case 3:
-		xor2(p, i, wide)
-		xor1(p, i+2, wide>>16)
-	case 4:
-		xor4(p, i, wide)
-	case 5:
-		xor4(p, i, wide)
-		xor1(p, i+4, wide)
-	case 6:
-		xor4(p, i, wide)
-		xor2(p, i+4, wide)
-	case 7:
-		xor4(p, i, wide)
-		xor2(p, i+4, wide)
-		xor1(p, i+6, wide>>16)
-	case 8:
-		xor8(p, i, wide)
-	case 9:
-		xor8(p, i, wide)
-		xor1(p, i+8, wide)
-	case 10:
-		xor8(p, i, wide)
-		xor2(p, i+8, wide)
-	case 11:
-		xor8(p, i, wide)
-		xor2(p, i+8, wide)
-		xor1(p, i+10, wide>>16)
-	case 12:
-		xor8(p, i, wide)
-		xor4(p, i+8, wide)
-	case 13:
-		xor8(p, i, wide)
-		xor4(p, i+8, wide)
-		xor1(p, i+12, wide)
-	case 14:
-		xor8(p, i, wide)
-		xor4(p, i+8, wide)
-		xor2(p, i+12, wide)
-	case 15:
-		xor8(p, i, wide)
-		xor4(p, i+8, wide)
-		xor2(p, i+12, wide)
-		xor1(p, i+14, wide>>16)
-	case 16:
-		xor16(p, i, wide)
-	case 17:
-		xor16(p, i, wide)
-		xor1(p, i+16, wide)
-	case 18:
-		xor16(p, i, wide)
-		xor2(p, i+16, wide)
-	case 19:
-		xor16(p, i, wide)
-		xor2(p, i+16, wide)
-		xor1(p, i+18, wide>>16)
-	case 20:
-		xor16(p, i, wide)
-		xor4(p, i+16, wide)
-	case 21:
-		xor16(p, i, wide)
-		xor4(p, i+16, wide)
-		xor1(p, i+20, wide)
-	case 22:
-		xor16(p, i, wide)
-		xor4(p, i+16, wide)
-		xor2(p, i+20, wide)
-	case 23:
-		xor16(p, i, wide)
-		xor4(p, i+16, wide)
-		xor2(p, i+20, wide)
-		xor1(p, i+22, wide>>16)
-	case 24:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-	case 25:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-		xor1(p, i+24, wide)
-	case 26:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-		xor2(p, i+24, wide)
-	case 27:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-		xor2(p, i+24, wide)
-		xor1(p, i+26, wide>>16)
-	case 28:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-		xor4(p, i+24, wide)
-	case 29:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-		xor4(p, i+24, wide)
-		xor1(p, i+28, wide)
-	case 30:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-		xor4(p, i+24, wide)
-		xor2(p, i+28, wide)
-	case 31:
-		xor16(p, i, wide)
-		xor8(p, i+16, wide)
-		xor4(p, i+24, wide)
-		xor2(p, i+28, wide)
-		xor1(p, i+30, wide>>16)
+	next := bits.RotateLeft64(wide, -8*n)
+	switch {
+	case n <= 16:
+		x, y := load8(p, 0), load8(p, n-8)
+		store8(p, 0, x^wide)
+		store8(p, n-8, y^next)
+	case n <= 32:
+		w, x, y, z := load8(p, 0), load8(p, 8), load8(p, n-16), load8(p, n-8)
+		store8(p, 0, w^wide)
+		store8(p, 8, x^wide)
+		store8(p, n-16, y^next)
+		store8(p, n-8, z^next)
+	default:
+		a, b, c, d := load8(p, 0), load8(p, 8), load8(p, 16), load8(p, 24)
+		w, x, y, z := load8(p, n-32), load8(p, n-24), load8(p, n-16), load8(p, n-8)
+		store8(p, 0, a^wide)
+		store8(p, 8, b^wide)
+		store8(p, 16, c^wide)
+		store8(p, 24, d^wide)
+		store8(p, n-32, w^next)
+		store8(p, n-24, x^next)
+		store8(p, n-16, y^next)
+		store8(p, n-8, z^next)
 	}
-	return swap(bits.RotateLeft32(key, -8*n))
+	return swap(uint32(next))
 }
 
 // xor16, xor8, xor4, xor2 and xor1 mask as many octets, at p+at, with the first
