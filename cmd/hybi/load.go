@@ -43,8 +43,9 @@ out_of_order, lost, of_other_connection, unasked. Messages under 12 octets have 
 to be told by.
 
 Connections that cannot be opened or end are counted by cause and not opened
-again: refused, no_such_socket, timed_out, status_503, closed_in_handshake, handshake_invalid, reset,
-protocol_error, ended_without_close, close_1001, no_descriptors, no_local_port ...
+again: unknown_host, refused, no_such_socket, timed_out, status_503,
+closed_in_handshake, handshake_invalid, reset, protocol_error, ended_without_close,
+close_1001, no_descriptors, no_local_port ...
 
 The measured time, -duration, begins when all connections have been opened or have
 failed, or had -timeout for it, and -warmup and -ramp are over. Throughput is of the
@@ -56,13 +57,14 @@ SIGINT and SIGTERM end the measured time early; a second one ends the program at
 with status 1.
 
 The summary is written on standard output, as text or with -json, whose names are
-stable and say the unit; a line each second on standard error, if that is a
-terminal. If the generator itself was too slow, the summary says so.
+stable and say the unit, also when nothing could be connected; a line each second on
+standard error, if that is a terminal. If the generator itself may have been too slow,
+the summary says so.
 
 Status 0 means that nothing was wrong, though connections may have failed and messages
 been left without an echo; 1 that nothing could be connected, nothing was echoed in the
 measured time or an echo was wrong; 2 that the command line is wrong.
-`,
+` + loadFields,
 	flags: func(fs *flag.FlagSet) func() error {
 		o := loadFlags(fs)
 		return func() error {
@@ -143,7 +145,9 @@ func (o *loadOptions) run(fs *flag.FlagSet) error {
 		fmt.Fprintf(os.Stderr, "hybi: load: -conns %d: the limit of %d descriptors (RLIMIT_NOFILE, `ulimit -Hn`) allows %d connections: the others will fail as no_descriptors\n", o.conns, descriptors, o.most)
 	}
 	if err := o.to.resolve(); err != nil {
-		return err
+		report := o.report()
+		report.ConnectionsDialed, report.ConnectionsFailed["unknown_host"] = int64(o.conns), uint64(o.conns)
+		return errors.Join(report.write(fs.Output(), o.json), err)
 	}
 	var progress io.Writer
 	if o.progress {

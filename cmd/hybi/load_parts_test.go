@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -309,8 +310,8 @@ func TestBars(t *testing.T) {
 	if got := barsOf(tl.measured); !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
-	if got := barsOf(newTally().measured); got != nil {
-		t.Errorf("of nothing: %v", got)
+	if got := barsOf(newTally().measured); got == nil || len(got) > 0 { // null would be no array
+		t.Errorf("of nothing: %#v", got)
 	}
 }
 
@@ -412,13 +413,25 @@ func TestReportJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.Fields(`connections_close_unanswered connections_closed_cleanly connections_dialed connections_failed connections_lost
-		connections_opened connections_wanted echoes_measured echoes_per_second echoes_received generator_bottleneck
+		connections_opened connections_wanted duration_wanted_seconds echoes_measured echoes_per_second echoes_received generator_bottleneck
 		generator_processor_seconds generator_processor_share generator_waited_share interrupted latency latency_histogram loops
 		measured_seconds messages_lost_with_connection messages_never_sent messages_over_backlog messages_sent messages_without_echo
-		octets_per_second outstanding_per_connection rate_wanted_per_second send_delay size_max_octets size_min_octets subprotocol timeout_seconds type url
-		verify warmup_seconds wrong_echoes`)
+		octets_per_second outstanding_per_connection ramp_seconds rate_wanted_per_second send_delay size_max_octets size_min_octets subprotocol timeout_seconds type url
+		verify warmup_seconds warmup_wanted_seconds wrong_echoes`)
 	if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, want) {
 		t.Errorf("%q", names)
+	}
+	var told []string
+	for _, line := range regexp.MustCompile(`(?m)^    (\w+)  +\S`).FindAllStringSubmatch(loadCommand.about, -1) {
+		told = append(told, line[1])
+	}
+	if slices.Sort(told); !slices.Equal(told, want) {
+		t.Errorf("the help tells of %q", told)
+	}
+	for name := range got["latency"].(map[string]any) {
+		if !strings.Contains(loadCommand.about, name) {
+			t.Errorf("the help does not tell of %s", name)
+		}
 	}
 	latency, _ := json.Marshal(got["latency"])
 	if string(latency) != `{"count":4,"max_ns":1500000,"mean_ns":400000,"min_ns":30000,"p50_ns":50000,"p90_ns":1500000,"p99_99_ns":1500000,"p99_9_ns":1500000,"p99_ns":1500000}` {

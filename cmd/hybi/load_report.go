@@ -28,6 +28,9 @@ type loadReport struct {
 	RateWanted         float64 `json:"rate_wanted_per_second"` // 0: none
 	Verify             bool    `json:"verify"`
 	Loops              int     `json:"loops"`
+	Duration           float64 `json:"duration_wanted_seconds"`
+	Ramp               float64 `json:"ramp_seconds"`
+	WarmUpWanted       float64 `json:"warmup_wanted_seconds"`
 	TimeoutSeconds     float64 `json:"timeout_seconds"`
 	Interrupted        bool    `json:"interrupted"`
 	WarmUpSeconds      float64 `json:"warmup_seconds"`
@@ -95,7 +98,8 @@ func latenciesOf(h *hdr.Histogram) latencies {
 }
 
 // barsOf sorts a histogram by the steps 1, 2 and 5 of each power of ten.
-func barsOf(h *hdr.Histogram) (bars []bar) {
+func barsOf(h *hdr.Histogram) []bar {
+	bars := []bar{}
 	limit, factor := int64(1000), []int64{2, 5, 10}
 	var at int
 	var power int64 = 1000
@@ -122,23 +126,30 @@ func barsOf(h *hdr.Histogram) (bars []bar) {
 	return bars
 }
 
+// report makes the summary of a run that has not begun.
+func (o *loadOptions) report() *loadReport {
+	return &loadReport{
+		target: o.to.String(), URL: o.to.url, Type: o.kind, SizeMinOctets: int64(o.sizes.least), SizeMaxOctets: int64(o.sizes.most),
+		Outstanding: o.outstanding, RateWanted: o.rate, Verify: o.verify, Loops: o.loops,
+		Duration: o.duration.Seconds(), Ramp: o.ramp.Seconds(), WarmUpWanted: o.warmup.Seconds(), TimeoutSeconds: o.timeout.Seconds(),
+		ConnectionsWanted: o.conns, ConnectionsFailed: map[string]uint64{}, ConnectionsLost: map[string]uint64{}, WrongEchoes: map[string]uint64{},
+		Histogram: []bar{},
+	}
+}
+
 // report makes the summary of a run that is over.
 func (r *loadRun) report() *loadReport {
-	t := r.total
+	t, rep := r.total, r.loadOptions.report()
 	measured := time.Duration(r.until - r.from).Seconds()
-	rep := &loadReport{
-		target: r.to.String(), URL: r.to.url, Subprotocol: t.subprotocol, Type: r.kind, SizeMinOctets: int64(r.sizes.least), SizeMaxOctets: int64(r.sizes.most),
-		Outstanding: r.outstanding, RateWanted: r.rate, Verify: r.verify, Loops: r.loadOptions.loops,
-		TimeoutSeconds: r.timeout.Seconds(), Interrupted: r.interrupted,
-		WarmUpSeconds: time.Duration(r.from).Seconds(), MeasuredSeconds: measured,
-		EchoesMeasured: t.timely, MessagesSent: t.sent, EchoesReceived: t.echoes,
-		BacklogOverflow: t.overflow, Unsent: t.unsent, Unanswered: t.unanswered, Abandoned: t.abandoned,
-		ConnectionsWanted: r.conns, ConnectionsDialed: r.dialed.Load(), ConnectionsOpened: t.opened, ConnectionsClean: t.clean,
-		ConnectionsUnclean: t.opened - t.clean - sum(t.lost),
-		ConnectionsFailed:  t.failed, ConnectionsLost: t.lost, WrongEchoes: map[string]uint64{},
-		Latency: latenciesOf(t.measured), SendDelay: latenciesOf(t.late), Histogram: barsOf(t.measured),
-		ProcessorSeconds: r.used.Seconds(),
-	}
+	rep.Subprotocol, rep.Interrupted = t.subprotocol, r.interrupted
+	rep.WarmUpSeconds, rep.MeasuredSeconds = time.Duration(r.from).Seconds(), measured
+	rep.EchoesMeasured, rep.MessagesSent, rep.EchoesReceived = t.timely, t.sent, t.echoes
+	rep.BacklogOverflow, rep.Unsent, rep.Unanswered, rep.Abandoned = t.overflow, t.unsent, t.unanswered, t.abandoned
+	rep.ConnectionsDialed, rep.ConnectionsOpened, rep.ConnectionsClean = r.dialed.Load(), t.opened, t.clean
+	rep.ConnectionsUnclean = t.opened - t.clean - sum(t.lost)
+	rep.ConnectionsFailed, rep.ConnectionsLost = t.failed, t.lost
+	rep.Latency, rep.SendDelay, rep.Histogram = latenciesOf(t.measured), latenciesOf(t.late), barsOf(t.measured)
+	rep.ProcessorSeconds = r.used.Seconds()
 	for what, n := range t.wrong {
 		if n > 0 {
 			rep.WrongEchoes[faultNames[what]] = n

@@ -569,7 +569,7 @@ func TestLoadProgram(t *testing.T) {
 // nothing was left for.
 func TestLoadMeasuredNothing(t *testing.T) {
 	slow := &server{message: func(c reactor.Conn, op codec.Opcode, payload []byte) {
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 		c.Send(op, payload)
 	}}
 	r := measured(t, serve(t, slow, "tcp", "127.0.0.1:0"), "-conns", "1", "-duration", "20ms", "-warmup", "0s")
@@ -577,7 +577,7 @@ func TestLoadMeasuredNothing(t *testing.T) {
 		t.Errorf("%v: %s", err, r.text())
 	}
 	stuck := serveStuck(t)
-	r = measured(t, stuck, "-conns", "400", "-duration", "20ms", "-timeout", "250ms")
+	r = measured(t, stuck, "-conns", "2000", "-duration", "20ms", "-timeout", "250ms")
 	if s := r.text(); !strings.Contains(s, ": -timeout 250ms ended it; raise -timeout or use -ramp\n") {
 		t.Error(s)
 	}
@@ -592,6 +592,23 @@ func serveStuck(t *testing.T) string {
 	}
 	t.Cleanup(func() { ln.Close() })
 	return "ws://" + ln.Addr().String()
+}
+
+// A host that is not known is told as a connection that is refused is: with the summary.
+func TestLoadUnknownHost(t *testing.T) {
+	host := strings.Repeat("a", 64) + ".invalid" // no name: nobody is asked
+	var stdout, stderr bytes.Buffer
+	status := execute([]string{"load", "-json", "-conns", "3", "-warmup", "2s", "ws://" + host + ":9"}, &stdout, &stderr)
+	var r loadReport
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil || status != 1 || !strings.Contains(stderr.String(), host) || strings.Count(stderr.String(), "\n") != 1 ||
+		r.ConnectionsFailed["unknown_host"] != 3 || r.ConnectionsWanted != 3 || r.ConnectionsDialed != 3 || r.WarmUpWanted != 2 || r.Duration != 10 ||
+		!strings.Contains(stdout.String(), `"latency_histogram": []`) || strings.Contains(stdout.String(), "null") {
+		t.Errorf("%v: status %d, %s%s", err, status, &stderr, &stdout)
+	}
+	stdout.Reset()
+	if execute([]string{"load", "ws://" + host}, &stdout, &stderr); !strings.Contains(stdout.String(), "  not opened             unknown_host 100\n") || strings.Contains(stdout.String(), "not tried") {
+		t.Error(stdout.String())
+	}
 }
 
 // More connections than descriptors: it is said at once, with the limit.
