@@ -28,7 +28,7 @@ throughput and latency. URL is ws://HOST:PORT/PATH, or unix:PATH for a Unix sock
     hybi load -conns 1000 -outstanding 16 -size 16-4KiB -type text ws://127.0.0.1:9001/echo
     hybi load -rate 50000 -duration 1m -json ws://127.0.0.1:9001
 
-Without -rate each connection sends as soon as less than -outstanding of its messages
+Without -rate each connection sends as soon as fewer than -outstanding of its messages
 are without an echo, and latency is counted from then: a server that stalls is sent
 less. With -rate messages are due by a clock, each connection's evenly spread, whatever
 the server does, and latency is counted from when a message was due, so that a
@@ -83,7 +83,7 @@ func loadFlags(fs *flag.FlagSet) *loadOptions {
 	fs.IntVar(&o.conns, "conns", 100, "connections")
 	fs.Var(&o.sizes, "size", "octets of a message, a `SIZE` from 0 to 1GiB, or a range such as 16-4KiB, evenly spread")
 	fs.IntVar(&o.outstanding, "outstanding", 0, "messages of a connection that may be without an echo, up to 65536; 0 is 1, and 64 with -rate")
-	fs.Float64Var(&o.rate, "rate", 0, "messages a `SECOND`, of all connections together; 0 is as fast as echoes come")
+	fs.Float64Var(&o.rate, "rate", 0, "`N` messages a second, of all connections together; 0 is as fast as echoes come")
 	timeVar(fs, &o.duration, "duration", 10*time.Second, "the measured `TIME`, such as 10s or 2m")
 	timeVar(fs, &o.ramp, "ramp", 0, "the `TIME` over which connections are opened, 128 at a time at most")
 	timeVar(fs, &o.warmup, "warmup", time.Second, "the `TIME` to send for before anything is measured")

@@ -14,7 +14,7 @@ import (
 // A loadLoop is the handler of one event loop of the generator. All of it belongs to
 // that loop's goroutine but for what is atomic; others reach it by Reactor.Post.
 //
-// Messages are due by a schedule (-rate: the open model), or as soon as less than
+// Messages are due by a schedule (-rate: the open model), or as soon as fewer than
 // -outstanding of a connection's are without an answer (the closed one). Latency is
 // counted from then, not from when the message could be sent.
 type loadLoop struct {

@@ -375,7 +375,7 @@ func TestReportText(t *testing.T) {
   due, backlog full      1
   processor time         1.90 s, 95 % of what the loops can use; waited for it 0 %
   sent late by           p50 0 ns, p99 0 ns, max 0 ns
-  THE GENERATOR          may be what was slow: reasons
+  warning                the generator may have been the bottleneck: reasons
 
 latency of 4 messages
   min       30.0 µs
@@ -387,9 +387,10 @@ latency of 4 messages
   p99.99    1.50 ms
   max       1.50 ms
 
-  up to 50.0 µs           3   75.00 %  ########################################
-  up to  100 µs           0   75.00 %  
-  up to 2.00 ms           1  100.00 %  ##############
+  latency          messages cumulative
+  up to 50.0 µs           3    75.00 %  ########################################
+  up to  100 µs           0    75.00 %  
+  up to 2.00 ms           1   100.00 %  ##############
 `
 	var b bytes.Buffer
 	r := sample()
@@ -473,7 +474,7 @@ func TestBottleneck(t *testing.T) {
 	}{
 		{loadReport{ProcessorShare: 0.89, WaitShare: 0.19, SendDelay: latencies{P99: int64(lateSend) - 1}}, ""},
 		{loadReport{ProcessorShare: 0.97, Loops: 2}, "97 %"},
-		{loadReport{WaitShare: 0.25}, "25 %"},
+		{loadReport{WaitShare: 0.25}, "25 % of the time: give it a free processor for each loop"},
 		{loadReport{SendDelay: latencies{P99: int64(lateSend)}}, "5.00 ms late"},
 	} {
 		if got := x.r.bottleneck(); (got != "") != (x.says != "") || !strings.Contains(got, x.says) {

@@ -173,7 +173,7 @@ func (r *loadReport) bottleneck() string {
 		why = append(why, fmt.Sprintf("it used %.0f %% of the processors that its %d loops can use: give it more -loops, more processors, or run several", 100*r.ProcessorShare, r.Loops))
 	}
 	if r.WaitShare >= longWait {
-		why = append(why, fmt.Sprintf("it waited for a processor that others used for %.0f %% of the time: leave it one for each of its loops", 100*r.WaitShare))
+		why = append(why, fmt.Sprintf("it waited for a processor that others used for %.0f %% of the time: give it a free processor for each loop", 100*r.WaitShare))
 	}
 	if time.Duration(r.SendDelay.P99) >= lateSend {
 		why = append(why, fmt.Sprintf("one message in a hundred was sent %s late or more though nothing was in its way: lower -rate, or give it more processors", show(r.SendDelay.P99)))
@@ -281,7 +281,7 @@ func (r *loadReport) text() string {
 		row("sent late by", "p50 %s, p99 %s, max %s", show(r.SendDelay.P50), show(r.SendDelay.P99), show(r.SendDelay.Max))
 	}
 	if r.Bottleneck != "" {
-		row("THE GENERATOR", "may be what was slow: %s", r.Bottleneck)
+		row("warning", "the generator may have been the bottleneck: %s", r.Bottleneck)
 	}
 	r.histogram(&b)
 	return b.String()
@@ -300,7 +300,7 @@ func (r *loadReport) histogram(b *strings.Builder) {
 	}{{"min", l.Min}, {"mean", l.Mean}, {"p50", l.P50}, {"p90", l.P90}, {"p99", l.P99}, {"p99.9", l.P999}, {"p99.99", l.P9999}, {"max", l.Max}} {
 		fmt.Fprintf(b, "  %-7s %9s\n", x.name, show(x.ns))
 	}
-	b.WriteByte('\n')
+	fmt.Fprintf(b, "\n  %-13s %11s %10s\n", "latency", "messages", "cumulative")
 	var most, so int64
 	for _, x := range r.Histogram {
 		most = max(most, x.Count)
@@ -308,7 +308,7 @@ func (r *loadReport) histogram(b *strings.Builder) {
 	for _, x := range r.Histogram {
 		so += x.Count
 		stars := strings.Repeat("#", int((x.Count*40+most-1)/most))
-		fmt.Fprintf(b, "  up to %7s %11d  %6.2f %%  %s\n", show(x.UpTo), x.Count, 100*float64(so)/float64(l.Count), stars)
+		fmt.Fprintf(b, "  up to %7s %11d   %6.2f %%  %s\n", show(x.UpTo), x.Count, 100*float64(so)/float64(l.Count), stars)
 	}
 }
 
