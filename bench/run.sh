@@ -213,6 +213,7 @@ if measured mask && measured codec && measured peers; then
 	report readme README.md
 fi
 # What bench/server.sh wrote stays where it is, behind this.
+[ -e benchstat.txt ] || : >benchstat.txt
 sed -n '/^hybi: benchmarks over sockets$/,$p' benchstat.txt >"$tmp/sockets.txt"
 if [ -s "$tmp/sockets.txt" ]; then
 	{ printf '\n\n'; cat "$tmp/sockets.txt"; } >>"$tmp/benchstat.txt"

@@ -2,7 +2,8 @@
 # Takes COUNT (15) samples of the echo over sockets by each server, interleaved: one
 # pass of everything per sample, so that a machine that drifts hurts all alike. Keeps
 # the raw samples in bench/results/ and puts its tables behind those of bench/run.sh
-# in benchstat.txt: each of the two scripts leaves the other's part as it is.
+# in benchstat.txt: each of the two scripts leaves the other's part as it is. With the
+# whole grid it draws the chart docs/charts/echo.svg and writes the README's block too.
 #
 #   bench/server.sh [COUNT]  fewer than 5: a trial, which only writes to bench/results/tmp
 #
@@ -190,7 +191,12 @@ if [ "$count" -lt 5 ]; then
 	echo "fewer than 5 samples: wrote $results/benchstat-server.txt only" >&2
 	exit
 fi
+[ -e benchstat.txt ] || : >benchstat.txt
 sed "/^$mark\$/,\$d" benchstat.txt | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$tmp/benchstat.txt" # less blank lines at its end
 cat "$tmp/part.txt" >>"$tmp/benchstat.txt"
 mv "$tmp/benchstat.txt" benchstat.txt
+if has echo "${parts[*]}" && [ "$grid" = whole ]; then
+	"$tmp/report" -commit "$state" "$raw" server-charts docs/charts
+	"$tmp/report" -commit "$state" "$raw" server-readme README.md
+fi
 echo "wrote benchstat.txt and $raw" >&2

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -46,15 +47,36 @@ var charts = []chart{
 	{"utf8", "Validating UTF-8, GB/s", "GB/s", true, utf8Curves},
 }
 
+// serverCharts are of what bench/server.sh measures.
+var serverCharts = []chart{
+	{"echo", "Processor time of the server per echoed message, 50 connections, 1 outstanding, µs", "µs for each message", true, serverCurves},
+}
+
+// serverCurves has one for each server. The raw loops, which know no WebSocket, are dashed.
+func serverCurves(rs *results) (cs []curve) {
+	for _, kind := range serverKinds {
+		c := curve{label: kind, color: colors[kind], width: 1.4, dashed: strings.HasPrefix(kind, "raw")}
+		if kind == "hybi" {
+			c.width = 3
+		}
+		c.points = points(rs.all("bench.Echo", "server="+kind, "conns=50", "outstanding=1"), microsecondsOfServer)
+		if len(c.points) > 0 {
+			cs = append(cs, c)
+		}
+	}
+	return cs
+}
+
 var (
 	maskLines  = []string{"hybi", "copy", "gobwas", "coder", "gws", "nbio", "gorilla", "fasthttp", "xorbytes"}
 	parseLines = []string{"hybi", "hybi-batch", "refill", "gobwas", "gorilla", "fasthttp", "gws", "nbio", "coder", "xnet"}
 )
 
 // What a chart shows of a row.
-func gbps(w *row) float64                { return median(w.values["B/s"]) / 1e9 }
-func nanoseconds(w *row) float64         { return median(w.values[seconds]) * 1e9 }
-func nanosecondsPerFrame(w *row) float64 { return median(w.values["sec/frame"]) * 1e9 }
+func gbps(w *row) float64                 { return median(w.values["B/s"]) / 1e9 }
+func nanoseconds(w *row) float64          { return median(w.values[seconds]) * 1e9 }
+func microsecondsOfServer(w *row) float64 { return median(w.values[cpuTime]) * 1e6 }
+func nanosecondsPerFrame(w *row) float64  { return median(w.values["sec/frame"]) * 1e9 }
 
 // curves returns one for each implementation that was measured.
 func (rs *results) curves(name string, impls, keys []string, y func(*row) float64) (cs []curve) {
@@ -123,13 +145,14 @@ var (
 	// The same library has the same colour in each chart.
 	colors = map[string]color.Color{
 		"hybi": orange, "hybi-batch": brown, "copy": ink, "refill": ink, "xorbytes": brown,
+		"raw": ink, "rawc": brown, "gnet": violet,
 		"gobwas": blue, "coder": green, "gws": pink, "nbio": sky, "gorilla": mustard, "fasthttp": grey, "xnet": violet,
 	}
 	palette = []color.Color{orange, blue, green, ink, pink, sky, mustard, violet}
 )
 
-// drawCharts writes all of them, or none if the run lacks samples for one.
-func drawCharts(rs *results, commit, dir string) error {
+// drawCharts writes all of the charts, or none if the run lacks samples for one.
+func drawCharts(rs *results, charts []chart, commit, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@
 //	report RAW server               the budgets of sockets, and what each server costs
 //	report RAW charts DIR           charts as SVG
 //	report RAW readme FILE          the README's block between its markers
+//	report RAW server-charts DIR    the chart of the servers
+//	report RAW server-readme FILE   the README's block of the servers
 //
 // Ratios are of samples paired pass by pass: the median, and in parentheses the least
 // and the most.
@@ -20,7 +22,7 @@ import (
 func main() {
 	commit := flag.String("commit", "unknown", "the commit that was measured, for captions")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: report [-commit C] RAW budgets|libraries|server|charts DIR|readme FILE")
+		fmt.Fprintln(os.Stderr, "usage: report [-commit C] RAW budgets|libraries|server|charts DIR|readme FILE|server-charts DIR|server-readme FILE")
 		os.Exit(2)
 	}
 	flag.Parse()
@@ -46,9 +48,13 @@ func run(rs *results, commit string, args []string) error {
 	case args[0] == "server" && len(args) == 1:
 		return writeServer(os.Stdout, rs)
 	case args[0] == "charts" && len(args) == 2:
-		return drawCharts(rs, commit, args[1])
+		return drawCharts(rs, charts, commit, args[1])
 	case args[0] == "readme" && len(args) == 2:
 		return rewriteReadme(rs, commit, args[1])
+	case args[0] == "server-charts" && len(args) == 2:
+		return drawCharts(rs, serverCharts, commit, args[1])
+	case args[0] == "server-readme" && len(args) == 2:
+		return rewriteServerReadme(rs, commit, args[1])
 	}
 	return fmt.Errorf("what is %q? See go doc", args)
 }

@@ -215,7 +215,7 @@ func TestCharts(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if err := drawCharts(read(t, lines...), "abc123", dir); err != nil {
+	if err := drawCharts(read(t, lines...), charts, "abc123", dir); err != nil {
 		t.Fatal(err)
 	}
 	for file, words := range map[string][]string{
@@ -234,7 +234,53 @@ func TestCharts(t *testing.T) {
 			}
 		}
 	}
-	if drawCharts(read(t, sample[0]), "abc123", dir) == nil {
+	if drawCharts(read(t, sample[0]), charts, "abc123", dir) == nil {
 		t.Error("charts of nothing were drawn")
 	}
+}
+
+func TestServerChartAndReadme(t *testing.T) {
+	lines := []string{"bench.Idle/server=hybi/conns=10000/size=64-2 150 rss-B/conn"}
+	for i, kind := range serverKinds {
+		for size := 16; size <= 65536; size *= 16 {
+			lines = append(lines, fmt.Sprintf("bench.Echo/server=%s/conns=50/outstanding=1/size=%d-2 %d cpu-ns/msg", kind, size, 5000+1000*i))
+		}
+		lines = append(lines, fmt.Sprintf("bench.Echo/server=%s/conns=50/outstanding=1/size=64-2 %d cpu-ns/msg", kind, 5000+1000*i))
+	}
+	dir := t.TempDir()
+	rs := read(t, lines...)
+	if err := drawCharts(rs, serverCharts, "abc123", dir); err != nil {
+		t.Fatal(err)
+	}
+	svg, err := os.ReadFile(filepath.Join(dir, "echo.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range append([]string{"abc123", "Some CPU", "64 Ki"}, serverKinds...) {
+		if !bytes.Contains(svg, []byte(w)) {
+			t.Errorf("echo.svg lacks %q", w)
+		}
+	}
+	if drawCharts(read(t, sample[0]), serverCharts, "abc123", dir) == nil {
+		t.Error("a chart of nothing was drawn")
+	}
+
+	file := filepath.Join(dir, "README.md")
+	around := blockBegin + "codec\n" + blockEnd + serverBegin + "%s" + serverEnd + "more\n"
+	if err := os.WriteFile(file, fmt.Appendf(nil, around, "old\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewriteServerReadme(rs, "abc123", file); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(around, serverBlock(rs, "abc123")); string(text) != want {
+		t.Errorf("the file is\n%s", text)
+	}
+	oneLine(t, string(text), "| 50 connections, 1 outstanding, 64 octets | 5.00 | 6.00 | 7.00 |")
+	oneLine(t, string(text), "| 50 connections, 16 outstanding, 64 octets | – | – | – |")
+	oneLine(t, string(text), "| octets per idle connection | – | – | 150 | – |")
 }
