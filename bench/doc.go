@@ -30,7 +30,12 @@
 // waits until all have come back, and sends again. Each octet that comes back is
 // compared.
 //
-// Both servers get the same octets: masked binary frames. Rawecho sends them
+// HYBI_BENCH_SERVERS names the servers: raw, rawc (the same loop in C), hybi, and those of
+// peers/echo; HYBI_BENCH_GRID=whole asks for more connections and sizes. server.sh sets
+// both. BenchmarkCalls counts system calls per message by strace, if HYBI_BENCH_CALLS is set,
+// and never beside what is timed.
+//
+// All servers get the same octets: masked binary frames. Rawecho sends them
 // back as they are; hybi's answer lacks the masking-key, so it sends 4 octets less per
 // message.
 //
@@ -46,8 +51,8 @@
 //
 // # BenchmarkIdle
 //
-// How much the resident memory of a fresh hybi grows by per connection, once
-// all of conns have echoed one message and are silent: rss-B/conn. The sockets
+// How much the resident memory of a fresh server grows by per connection, once
+// all of conns, 10,000, have echoed one message and are silent: rss-B/conn. The sockets
 // themselves are the kernel's memory and not in it.
 //
 // # What the figures cannot tell
