@@ -87,7 +87,8 @@ loop:
 	JAE   loop
 	FINISH
 
-// short masks 0 to 31 octets: the code for n of them begins 32*n octets in. A
+// short masks 0 to 31 octets: the code for n of them begins 32*n octets in, and so may
+// not be longer than that (the longest is 28). A
 // jump to it is mispredicted once where five branches would be up to five times.
 //
 // FOUR has the code for four lengths that begin alike and have 0 to 3 octets

@@ -79,7 +79,11 @@ func newLoadRun(o *loadOptions, progress io.Writer) (*loadRun, error) {
 	for i := range o.loops {
 		l := newLoadLoop(&r.plan, i, places, newMessages(o.op, o.sizes, o.verify))
 		pump := l.pump
-		l.repost = func() { r.reactor.Post(i, pump) }
+		l.repost = func() {
+			if r.reactor.Post(i, pump) != nil {
+				l.posted.Store(false) // to be tried again
+			}
+		}
 		l.held = o.hold()
 		if o.rate > 0 {
 			period := float64(o.conns) / o.rate * 1e9
@@ -261,12 +265,19 @@ func (r *loadRun) tick(over <-chan struct{}) {
 // each has f called for each loop, on its goroutine, and waits for that.
 func (r *loadRun) each(f func(*loadLoop)) {
 	done := make(chan struct{}, len(r.loops))
+	posted := 0 // to loops that have not ended: what they accept happens
 	for i, l := range r.loops {
-		for r.reactor.Post(i, func() { f(l); done <- struct{}{} }) == reactor.ErrInboxFull {
-			time.Sleep(pollTime)
+		err := reactor.ErrInboxFull
+		for err == reactor.ErrInboxFull {
+			if err = r.reactor.Post(i, func() { f(l); done <- struct{}{} }); err == reactor.ErrInboxFull {
+				time.Sleep(pollTime)
+			}
+		}
+		if err == nil {
+			posted++
 		}
 	}
-	for range r.loops {
+	for range posted {
 		<-done
 	}
 }
@@ -292,6 +303,9 @@ func (r *loadRun) collect() {
 		l.tally = r.spare[l.number]
 	})
 	for i, t := range full {
+		if t == nil {
+			continue // the loop has ended
+		}
 		r.second.add(t)
 		r.spare[i] = t
 	}
